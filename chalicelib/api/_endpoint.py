@@ -1,0 +1,217 @@
+"""What every address shares: decode, authorise, run, and map errors to answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any, Final
+from urllib.parse import unquote
+
+from chalice.app import Blueprint, Request, Response
+
+from chalicelib import telemetry
+from chalicelib.auth import Principal
+from chalicelib.bootstrap import Platform, platform
+from eventyard.core import moments
+from eventyard.core.errors import (
+    AuthenticationError,
+    ConflictError,
+    EventRouterError,
+    InvalidRequestError,
+    NotFoundError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    UnavailableError,
+)
+from eventyard.core.wire import dumps, loads
+
+#: The most a request body may have; a commit above it is refused whole.
+BODY_LIMIT: Final = 5_000_000
+_STATUS: Final = {
+    PayloadTooLargeError: 413,
+    InvalidRequestError: 400,
+    AuthenticationError: 401,
+    PermissionDeniedError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    UnavailableError: 503,
+}
+_JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: who calls, and what was sent, read on demand and checked."""
+
+    request: Request
+    platform: Platform
+    principal: Principal
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Return the query parameters, each with its last value."""
+        return self.request.query_params or {}
+
+    def values(self, name: str) -> list[str]:
+        """Return every value of a repeatable query parameter."""
+        query = self.request.query_params
+        return query.getlist(name) if query and name in query else []
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value."""
+        value: str | None = self.request.headers.get(name)
+        return value
+
+    @property
+    def media_type(self) -> str:
+        """Return the body's media type, without its parameters."""
+        return (self.header("content-type") or _JSON).partition(";")[0].strip().lower()
+
+    def json(self) -> Any:
+        """Read the body; raises InvalidRequestError or PayloadTooLargeError."""
+        body = self.request.raw_body
+        if len(body) > BODY_LIMIT:
+            raise PayloadTooLargeError(
+                f"A request body may have {BODY_LIMIT} bytes, not {len(body)}.",
+                details={"limit": BODY_LIMIT, "bytes": len(body)},
+            )
+        return loads(body)
+
+    def json_object(self) -> Mapping[str, Any]:
+        """Read a body that must be an object."""
+        body = self.json()
+        if not isinstance(body, Mapping):
+            raise InvalidRequestError("The body must be a JSON object.")
+        return body
+
+    def integer(self, name: str, default: int, *, highest: int) -> int:
+        """Read a whole number from 1 up."""
+        text = self.query.get(name) or str(default)
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= highest:
+            raise InvalidRequestError(
+                f"{name} must be a whole number from 1 to {highest}, not {text[:40]!r}.",
+                details={"parameter": name},
+            )
+        return int(text)
+
+    def moment(self, name: str) -> datetime | None:
+        """Read a time in ISO 8601; without a zone it is UTC."""
+        text = self.query.get(name)
+        try:
+            return moments.read(text) if text else None
+        except ValueError:
+            raise InvalidRequestError(
+                f"{name} must be a time as 2026-01-31T12:00:00Z, not {text!r:.60}.",
+                details={"parameter": name},
+            ) from None
+
+
+View = Callable[..., Any]
+
+
+class Routes:
+    """A blueprint whose views take a Call and return plain values."""
+
+    def __init__(self, name: str) -> None:
+        self.blueprint = Blueprint(name)
+
+    def get(self, path: str, *, scope: str | None = None, **more: Any) -> Any:
+        """Answer GET; without a scope to everybody."""
+        return self._route("GET", path, scope, more)
+
+    def post(self, path: str, *, scope: str | None = None, **more: Any) -> Any:
+        """Answer POST; without a scope to everybody."""
+        return self._route("POST", path, scope, more)
+
+    def delete(self, path: str, *, scope: str | None = None, **more: Any) -> Any:
+        """Answer DELETE; without a scope to everybody."""
+        return self._route("DELETE", path, scope, more)
+
+    def _route(
+        self, method: str, path: str, scope: str | None, more: dict[str, Any]
+    ) -> Any:
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def answer(**parameters: str) -> Response:
+                request: Request = self.blueprint.current_request
+                return _answer(request, view, scope, parameters)
+
+            # One view function may answer at several addresses.
+            self.blueprint.route(
+                path, methods=[method], name=f"{method} {path}", **more
+            )(answer)
+            return view
+
+        return decorate
+
+
+def _answer(
+    request: Request, view: View, scope: str | None, parameters: Mapping[str, str]
+) -> Response:
+    try:
+        call = Call(request, platform(), _principal(request, scope))
+        # Chalice hands path parameters on as they stood in the address.
+        decoded = {name: unquote(value) for name, value in parameters.items()}
+        result = view(call, **decoded)
+    except EventRouterError as error:
+        return failure(_status_of(error), error.code, str(error), error.details)
+    except Exception as error:  # noqa: BLE001 - the last stop before the caller
+        return _unexpected(error)
+    return result if isinstance(result, Response) else answer_json(result)
+
+
+def _principal(request: Request, scope: str | None) -> Principal:
+    if scope is None:
+        return Principal("nobody", frozenset())
+    principal = platform().gatekeeper.identify(request.headers)
+    principal.require(scope)
+    return principal
+
+
+def answer_json(
+    body: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Make an answer of a JSON value."""
+    return Response(
+        body=dumps(body),
+        status_code=status,
+        headers={"Content-Type": _JSON, "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def failure(
+    status: int, code: str, message: str, details: Mapping[str, Any] | None = None
+) -> Response:
+    """Make the one shape that every error has."""
+    body = {"error": {"code": code, "message": message, "details": dict(details or {})}}
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004
+    return answer_json(body, status, headers)
+
+
+def _status_of(error: EventRouterError) -> int:
+    fitting = (_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    return next(fitting, 500)
+
+
+def _unexpected(error: Exception) -> Response:
+    telemetry.log_error("a request failed", error)
+    code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+    if "Throttl" in code or "ThroughputExceeded" in code:
+        return failure(503, "busy", "The platform is busy; try again shortly.")
+    return failure(500, "internal", "Something went wrong here; the log has it.")
+
+
+def one_shape(event: Any, get_response: Callable[[Any], Response]) -> Response:
+    """Chalice middleware: give the framework's own errors our shape as well."""
+    response = get_response(event)
+    body = response.body
+    if response.status_code >= 400 and isinstance(body, Mapping) and "Code" in body:  # noqa: PLR2004
+        code = "".join(
+            "_" + c.lower() if c.isupper() else c for c in str(body["Code"])
+        ).lstrip("_")
+        return failure(
+            response.status_code, code.removesuffix("_error"), str(body["Message"])
+        )
+    return response

@@ -1,0 +1,113 @@
+"""`/api/v1/events`: publish, list, read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from chalice.app import Response
+
+from chalicelib.api._endpoint import Call, Routes, answer_json
+from chalicelib.auth import require_topics
+from eventyard.core.errors import InvalidRequestError, NotFoundError
+from eventyard.core.filters import compile_filter
+from eventyard.core.httpfilters import parse_http_filters
+from eventyard.core.topics import compile_pattern
+from eventyard.core.ulid import is_ulid
+from eventyard.core.wire import MEDIA_BATCH, MEDIA_CLOUDEVENT
+
+PUBLISH: Final = "events:publish"
+READ: Final = "events:subscribe"
+
+routes = Routes(__name__)
+_MEDIA: Final = ["application/json", MEDIA_CLOUDEVENT, MEDIA_BATCH]
+
+
+@routes.post("/api/v1/events", scope=PUBLISH, content_types=_MEDIA)
+@routes.post("/api/v1/events/batch", scope=PUBLISH, content_types=_MEDIA)
+def publish(call: Call) -> Response:
+    """Append one event, or an array of 1 to 100 as one commit."""
+    from chalicelib.events import drafts  # noqa: PLC0415 - readers need not pay for it
+
+    body = call.json()
+    several = isinstance(body, list)
+    members = body if isinstance(body, list) else [body]
+    read = _reader(call.media_type, several=several)
+    drafted = read(members)
+    require_topics(
+        PUBLISH, call.principal.topics(PUBLISH), [d.event.type for d in drafted]
+    )
+    key = drafts.check_idempotency_key(call.header("idempotency-key"))
+    told = call.platform.events.publish(
+        drafted, by=call.principal.name, idempotency_key=key
+    )
+    results = [one.to_dict() for one in told]
+    replayed = {"Idempotency-Replayed": "true"} if _all_repeated(results, key) else {}
+    if not several:
+        return answer_json(results[0], 201, replayed)
+    answer = {"events": results, "count": len(results), "status": "published"}
+    return answer_json(answer, 201, replayed)
+
+
+def _all_repeated(results: Sequence[Mapping[str, Any]], key: str | None) -> bool:
+    return key is not None and all("deduplicated" in one for one in results)
+
+
+def _reader(media_type: str, *, several: bool) -> Callable[[Sequence[Any]], Any]:
+    from chalicelib.events import drafts  # noqa: PLC0415
+
+    if media_type == MEDIA_BATCH and not several:
+        raise InvalidRequestError("A CloudEvents batch must be a JSON array.")
+    if media_type == MEDIA_CLOUDEVENT and several:
+        raise InvalidRequestError(f"An array of CloudEvents is {MEDIA_BATCH}.")
+    if media_type in (MEDIA_BATCH, MEDIA_CLOUDEVENT):
+        return drafts.cloud_drafts_of
+    return drafts.drafts_of
+
+
+@routes.get("/api/v1/events", scope=READ)
+def list_events(call: Call) -> Any:
+    """List events newest first, by topics, filters and time."""
+    since, until = call.moment("since"), call.moment("until")
+    cursor = call.query.get("cursor")
+    if cursor is not None and not is_ulid(cursor):
+        raise InvalidRequestError("cursor must be one that a page brought.")
+    page = call.platform.events.list(
+        _wanted(call),
+        since_ms=int(since.timestamp() * 1000) if since else 0,
+        until_ms=int(until.timestamp() * 1000) if until else None,
+        limit=call.integer("limit", 50, highest=500),
+        cursor=cursor,
+    )
+    return {"events": [e.to_dict() for e in page.events], "cursor": page.cursor}
+
+
+def _wanted(call: Call) -> Callable[[Mapping[str, Any]], bool]:
+    asked = [t for value in call.values("topics") for t in value.split(",") if t]
+    patterns = [compile_pattern(topic.strip()) for topic in asked]
+    allowed = call.principal.topics(READ)
+    visible = None if allowed is None else [compile_pattern(p) for p in allowed]
+    passes = compile_filter(parse_http_filters(call.values("filter")))
+
+    def wanted(view: Mapping[str, Any]) -> bool:
+        topic = view["type"]
+        return (
+            (not patterns or any(p.matches(topic) for p in patterns))
+            and (visible is None or any(p.matches(topic) for p in visible))
+            and passes(view)
+        )
+
+    return wanted
+
+
+@routes.get("/api/v1/events/{event_id}", scope=READ)
+def get_event(call: Call, event_id: str) -> Any:
+    """Read one event, whole; `source` tells apart ids that senders chose."""
+    event = call.platform.events.get(event_id, call.query.get("source"))
+    allowed = call.principal.topics(READ)
+    if allowed is not None and not any(
+        compile_pattern(pattern).matches(event.type) for pattern in allowed
+    ):
+        # Whoever may not read it is not told that it exists.
+        raise NotFoundError(f"There is no event {event_id}.")
+    return event.to_dict()

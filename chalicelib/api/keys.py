@@ -1,0 +1,41 @@
+"""`/api/v1/keys`: make, list and revoke API keys."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chalice.app import Response
+
+from chalicelib.api._endpoint import Call, Routes, answer_json
+from eventyard.core.errors import InvalidRequestError
+
+routes = Routes(__name__)
+ADMIN: Final = "admin"
+
+
+@routes.post("/api/v1/keys", scope=ADMIN)
+def create_key(call: Call) -> Response:
+    """Make a key; its secret is in this answer and nowhere else."""
+    body = call.json_object()
+    name, scopes = body.get("name"), body.get("scopes")
+    if not isinstance(name, str) or not _texts(scopes):
+        raise InvalidRequestError("A key needs a name and a list of scopes.")
+    secret, row = call.platform.keys.create(name, scopes or [])
+    return answer_json({**row, "key": secret}, 201)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+@routes.get("/api/v1/keys", scope=ADMIN)
+def list_keys(call: Call) -> Any:
+    """List keys by id, name and scopes."""
+    return {"keys": list(call.platform.keys.list())}
+
+
+@routes.delete("/api/v1/keys/{key_id}", scope=ADMIN)
+def revoke_key(call: Call, key_id: str) -> Any:
+    """Revoke a key; within half a minute no function accepts it any more."""
+    call.platform.keys.revoke(key_id)
+    return {"revoked": key_id}

@@ -1,0 +1,94 @@
+"""`/health`, `/metrics`, `/api/v1/stats` and the queues: how the platform does."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chalice.app import Response
+
+from chalicelib.api._endpoint import Call, Routes, answer_json
+
+routes = Routes(__name__)
+ADMIN: Final = "admin"
+READ: Final = "events:subscribe"
+_METRICS: Final = (
+    ("events_published", "counter", "Events accepted into the log"),
+    ("events_delivered", "counter", "Messages sent to live connections"),
+    ("active_subscriptions", "gauge", "Subscriptions of live connections"),
+    ("connections", "gauge", "Open live connections"),
+    ("queue_depth", "gauge", "Messages on their way between functions"),
+    ("dead_letters", "gauge", "Messages that wait for an operator"),
+    ("relay_lag_ms", "gauge", "How far the relay's checkpoint is behind now"),
+)
+
+
+@routes.get("/health")
+def health(call: Call) -> Response:
+    """Check what the platform stands on; 503 when part of it does not answer."""
+    found = call.platform.health()
+    return answer_json(found, 503 if found["status"] == "unhealthy" else 200)
+
+
+@routes.get("/api/v1/config")
+def config(call: Call) -> Any:
+    """Tell pages and clients where the live address is."""
+    return call.platform.public_config()
+
+
+@routes.get("/api/v1/stats", scope=READ)
+def stats(call: Call) -> Any:
+    """Count what was published and delivered."""
+    return call.platform.stats()
+
+
+@routes.get("/metrics", scope=READ)
+def metrics(call: Call) -> Response:
+    """Tell the same counts in Prometheus' text format."""
+    return Response(
+        body=_exposition(call.platform.stats()),
+        headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+    )
+
+
+def _exposition(counts: dict[str, Any]) -> str:
+    lines = []
+    for name, kind, meaning in _METRICS:
+        # Prometheus' convention: what only grows ends in _total.
+        suffix = "_total" if kind == "counter" else ""
+        full = f"event_router_{name}{suffix}"
+        lines += [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}"]
+        lines += [f"{full} {counts[name]}"]
+    return "\n".join(lines) + "\n"
+
+
+@routes.get("/ws/stats", scope=READ)
+def live_stats(call: Call) -> Any:
+    """Describe the live connections."""
+    return call.platform.live.stats()
+
+
+@routes.get("/api/v1/queues", scope=READ)
+def list_queues(call: Call) -> Any:
+    """List the queues with what waits and what died in them."""
+    return {"queues": call.platform.queues.list()}
+
+
+@routes.get("/api/v1/queues/{name}/dead-letters", scope=ADMIN)
+def dead_letters(call: Call, name: str) -> Any:
+    """Show dead letters with their reasons, leaving them where they are."""
+    limit = call.integer("limit", 20, highest=100)
+    return {"dead_letters": call.platform.queues.dead_letters(name, limit)}
+
+
+@routes.post("/api/v1/queues/{name}/redrive", scope=ADMIN)
+def redrive(call: Call, name: str) -> Any:
+    """Send dead letters on their way again."""
+    limit = call.integer("limit", 100, highest=1000)
+    return call.platform.queues.redrive(name, limit)
+
+
+@routes.delete("/api/v1/queues/{name}/dead-letters", scope=ADMIN)
+def purge(call: Call, name: str) -> Any:
+    """Throw dead letters away."""
+    limit = call.integer("limit", 100, highest=1000)
+    return call.platform.queues.purge(name, limit)

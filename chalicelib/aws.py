@@ -1,0 +1,71 @@
+"""AWS clients, each made on first use, and the few shapes of their answers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+Item = dict[str, Any]
+
+
+class Aws:
+    """
+    The clients of one process.
+
+    Importing botocore costs 100 ms and a client some 40 more, so nothing here is
+    imported or made before a trigger touches it. botocore rather than boto3: the
+    same clients, 30 ms less.
+    """
+
+    @cached_property
+    def session(self) -> Session:
+        """Return the botocore session that all clients share."""
+        from botocore.session import get_session  # noqa: PLC0415
+
+        return get_session()
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """Return the DynamoDB client."""
+        return self._client("dynamodb")  # type: ignore[no-any-return]
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Return the S3 client."""
+        return self._client("s3")  # type: ignore[no-any-return]
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        """Return the SNS client."""
+        return self._client("sns")  # type: ignore[no-any-return]
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """Return the SQS client."""
+        return self._client("sqs")  # type: ignore[no-any-return]
+
+    def _client(self, service: str) -> Any:
+        from botocore.config import Config  # noqa: PLC0415
+
+        config = Config(
+            connect_timeout=2,
+            read_timeout=10,
+            retries={"mode": "standard", "max_attempts": 4},
+            max_pool_connections=32,
+            s3={"addressing_style": "path"},
+        )
+        return self.session.create_client(service, config=config)
+
+
+def is_condition_failure(error: Exception) -> bool:
+    """Tell whether a conditional write found its condition unmet."""
+    response = getattr(error, "response", {})
+    code: str = response.get("Error", {}).get("Code", "")
+    return code == "ConditionalCheckFailedException"

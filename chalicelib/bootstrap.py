@@ -1,0 +1,234 @@
+"""Who builds what: one lazily made object for each client, store and service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from chalicelib import config, health
+from chalicelib.auth import Gatekeeper, KeyStore, require_topics
+from chalicelib.aws import Aws
+from chalicelib.table import Table
+from eventyard import __version__
+
+if TYPE_CHECKING:
+    from chalicelib.events.log import EventLog
+    from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
+    from chalicelib.events.relay import Relay
+    from chalicelib.events.routing import Router
+    from chalicelib.events.service import EventService
+    from chalicelib.live.delivery import Delivery
+    from chalicelib.live.gateway import Gateway
+    from chalicelib.live.service import LiveService
+    from chalicelib.live.store import Connection, ConnectionStore
+    from chalicelib.wire import Placed
+
+PUBLISH: Final = "events:publish"
+
+
+class Platform:
+    """
+    Everything a function may need, made when it is first touched.
+
+    A trigger pays, in imports and clients, only for what it uses: so imports stand
+    inside the properties.
+    """
+
+    def __init__(self, settings: config.Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def aws(self) -> Aws:
+        """Return the AWS clients."""
+        return Aws()
+
+    @cached_property
+    def table(self) -> Table:
+        """Return the one table."""
+        return Table(self.aws, self.settings.table)
+
+    @cached_property
+    def keys(self) -> KeyStore:
+        """Return the API keys."""
+        return KeyStore(self.table)
+
+    @cached_property
+    def gatekeeper(self) -> Gatekeeper:
+        """Return what tells who is calling."""
+        return Gatekeeper(self.settings.auth, self.keys)
+
+    @cached_property
+    def log(self) -> EventLog:
+        """Return the log of commits."""
+        from chalicelib.events.blobs import Blobs
+        from chalicelib.events.log import EventLog
+
+        return EventLog(
+            self.table,
+            Blobs(self.aws, self.settings.bucket),
+            self.settings.log_shards,
+            self.settings.retention_days,
+        )
+
+    @cached_property
+    def events(self) -> EventService:
+        """Return the verbs of events."""
+        from chalicelib.events.claims import Claims
+        from chalicelib.events.service import EventService
+
+        return EventService(self.log, Claims(self.table))
+
+    @cached_property
+    def _queue_pairs(self) -> dict[str, QueuePair]:
+        from chalicelib.events.queues import QueuePair
+
+        settings = self.settings
+        return {
+            "relay": QueuePair(None, settings.relay_dead_url),
+            "routing": QueuePair(
+                settings.routing_queue_url, settings.routing_dead_url
+            ),
+            "live": QueuePair(settings.live_queue_url, settings.live_dead_url),
+        }
+
+    @cached_property
+    def _dead(self) -> DeadLetters:
+        from chalicelib.events.queues import DeadLetters
+
+        return DeadLetters(self.aws, self._queue_pairs)
+
+    @cached_property
+    def queues(self) -> QueueService:
+        """Return what an operator does with queues and their dead letters."""
+        from chalicelib.events.queues import QueueService
+
+        retry = {"relay": self.relay.retry}
+        return QueueService(self.aws, self._queue_pairs, retry)
+
+    @cached_property
+    def relay(self) -> Relay:
+        """Return what carries commits from the log to the topic."""
+        from chalicelib.events.relay import Relay
+
+        return Relay(self.aws, self.settings.topic_arn, self.log, self._dead)
+
+    @cached_property
+    def router(self) -> Router:
+        """Return what hands events to whoever wants them."""
+        from chalicelib.events.routing import Router
+        from chalicelib.live.store import VERSION_KEY
+
+        return Router(self.table, self._dead, self.live.offer, VERSION_KEY)
+
+    @cached_property
+    def connections(self) -> ConnectionStore:
+        """Return the rows of live connections."""
+        from chalicelib.live.store import ConnectionStore
+
+        return ConnectionStore(self.table)
+
+    @cached_property
+    def gateway(self) -> Gateway:
+        """Return what posts to connections."""
+        from chalicelib.live.gateway import HttpGateway
+
+        return HttpGateway(self.aws, self.settings.live_endpoint)
+
+    @cached_property
+    def _delivery(self) -> Delivery:
+        from chalicelib.live.delivery import Delivery
+
+        return Delivery(
+            self.aws,
+            self.gateway,
+            self.connections,
+            self.table,
+            self.settings.live_queue_url,
+        )
+
+    @cached_property
+    def live(self) -> LiveService:
+        """Return the verbs of live connections."""
+        from chalicelib.live.conversation import Conversation
+        from chalicelib.live.resume import Resumer
+        from chalicelib.live.service import LiveService
+
+        resumer = Resumer(self._read_after, self.log.now_ms)
+        conversation = Conversation(
+            self.connections, resumer, self._publish_for, self.health
+        )
+        return LiveService(
+            self.connections,
+            self._delivery,
+            resumer,
+            conversation,
+            self.gatekeeper,
+            self.settings.max_clients,
+        )
+
+    def _read_after(self, cursor: str, until: str) -> Iterator[Placed]:
+        return self.log.read_after(cursor, until)
+
+    def _publish_for(
+        self, connection: Connection, events: list[Any]
+    ) -> list[dict[str, Any]]:
+        from chalicelib.events.drafts import drafts_of
+
+        drafts = drafts_of(events)
+        topics = [draft.event.type for draft in drafts]
+        require_topics(PUBLISH, connection.may_publish, topics)
+        told = self.events.publish(drafts, by=connection.client_id)
+        return [one.to_dict() for one in told]
+
+    def health(self) -> dict[str, Any]:
+        """Check what the platform stands on."""
+        return health.check(
+            {
+                "transport": lambda: health.transport(
+                    self.aws, self.settings.topic_arn, self.relay.lag_ms
+                ),
+                "persistence": lambda: health.persistence(self.table),
+                "queue": lambda: health.queues(self.queues.list),
+            }
+        )
+
+    def stats(self) -> dict[str, Any]:
+        """Count what was published and delivered, and what is on its way."""
+        live = self.live.stats()
+        queues = self.queues.list()
+        return {
+            "events_published": self.relay.published(),
+            "events_delivered": live["total_messages_sent"],
+            "active_subscriptions": live["active_subscriptions"],
+            "queue_depth": sum(q["waiting"] + q["in_flight"] for q in queues),
+            "error_rate": _share(
+                live["total_messages_failed"], live["total_messages_sent"]
+            ),
+            "connections": live["active_connections"],
+            "relay_lag_ms": self.relay.lag_ms(),
+            "dead_letters": sum(q["dead"] for q in queues),
+        }
+
+    def public_config(self) -> dict[str, Any]:
+        """Return what pages and clients need to know before they know anything."""
+        return {
+            "version": __version__,
+            "stage": self.settings.stage,
+            "auth": self.settings.auth,
+            "live_url": self.settings.live_url,
+        }
+
+    def sweep(self) -> dict[str, int]:
+        """Repair what was left undone; the minute schedule calls it."""
+        return {"relayed": self.relay.catch_up(), "gone": self.live.sweep()}
+
+
+def _share(failed: int, succeeded: int) -> float:
+    return round(failed / (failed + succeeded), 6) if failed else 0.0
+
+
+@lru_cache(maxsize=1)
+def platform() -> Platform:
+    """Return this process's platform."""
+    return Platform(config.from_environment())

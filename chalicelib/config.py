@@ -1,0 +1,104 @@
+"""The one reader of the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from eventyard.core.errors import EventRouterError
+
+AuthMode = Literal["open", "keys"]
+
+
+class ConfigurationError(EventRouterError):
+    """A setting is missing or makes no sense."""
+
+    code = "misconfigured"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    What a function is told by its environment.
+
+    `.env.example` explains each `EVENTYARD_*` variable; the names of resources are
+    put into the environment by infra/template.py.
+    """
+
+    stage: str
+    table: str
+    bucket: str
+    topic_arn: str
+    routing_queue_url: str
+    routing_dead_url: str
+    live_queue_url: str
+    live_dead_url: str
+    relay_dead_url: str
+    #: Where frames are posted; empty means the address stored with the connection.
+    live_endpoint: str
+    #: The WebSocket address that pages and clients are told; empty means same host.
+    live_url: str
+    auth: AuthMode
+    log_shards: int
+    retention_days: int
+    #: Connections above this are turned away; 0 means no limit.
+    max_clients: int
+
+
+def from_environment(env: Mapping[str, str] | None = None) -> Settings:
+    """
+    Read every setting once.
+
+    Raises ConfigurationError when one is missing or of the wrong kind.
+    """
+    env = os.environ if env is None else env
+    return Settings(
+        stage=_text(env, "EVENTYARD_STAGE", "dev"),
+        table=_text(env, "EVENTYARD_TABLE"),
+        bucket=_text(env, "EVENTYARD_BUCKET"),
+        topic_arn=_text(env, "EVENTYARD_TOPIC_ARN"),
+        routing_queue_url=_text(env, "EVENTYARD_ROUTING_QUEUE_URL"),
+        routing_dead_url=_text(env, "EVENTYARD_ROUTING_DEAD_URL"),
+        live_queue_url=_text(env, "EVENTYARD_LIVE_QUEUE_URL"),
+        live_dead_url=_text(env, "EVENTYARD_LIVE_DEAD_URL"),
+        relay_dead_url=_text(env, "EVENTYARD_RELAY_DEAD_URL"),
+        live_endpoint=_text(env, "EVENTYARD_LIVE_ENDPOINT", ""),
+        live_url=_text(env, "EVENTYARD_LIVE_URL", ""),
+        auth=_auth(env),
+        log_shards=_number(env, "EVENTYARD_LOG_SHARDS", 1, lowest=1, highest=32),
+        retention_days=_number(env, "EVENTYARD_RETENTION_DAYS", 30, lowest=1),
+        max_clients=_number(env, "EVENTYARD_MAX_CLIENTS", 0),
+    )
+
+
+def _text(env: Mapping[str, str], name: str, default: str | None = None) -> str:
+    value = env.get(name, default)
+    if value is None:
+        raise ConfigurationError(f"The environment variable {name} is not set.")
+    return value
+
+
+def _number(
+    env: Mapping[str, str],
+    name: str,
+    default: int,
+    *,
+    lowest: int = 0,
+    highest: int = 100_000,
+) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdigit() or not lowest <= int(text) <= highest:
+        raise ConfigurationError(
+            f"{name} must be a whole number from {lowest} to {highest}, not {text!r}."
+        )
+    return int(text)
+
+
+def _auth(env: Mapping[str, str]) -> AuthMode:
+    # Whoever forgets the variable gets the closed door.
+    mode = env.get("EVENTYARD_AUTH") or "keys"
+    if mode not in ("open", "keys"):
+        raise ConfigurationError(f"EVENTYARD_AUTH must be open or keys, not {mode!r}.")
+    return cast(AuthMode, mode)

@@ -1,0 +1,3 @@
+"""The log and the way of an event through it."""
+
+from __future__ import annotations

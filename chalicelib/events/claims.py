@@ -1,0 +1,82 @@
+"""Claims: what makes a retried publish find its first call."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.table import Table
+
+#: How long an idempotency key or an event's own id is remembered.
+CLAIM_SECONDS: Final = 86_400
+#: After this long whoever took a claim without writing its commit is surely dead:
+#: the function's time-out has passed.
+ABANDONED_SECONDS: Final = 35.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Says which commit a key stands for; `mine` when this call took it."""
+
+    pk: str
+    sk: str
+    commit: str
+    digest: str
+    taken_at: float
+    mine: bool
+
+
+@dataclass(slots=True)
+class Claims:
+    """Claim items: each is taken once, by a conditional put."""
+
+    table: Table
+    clock: Callable[[], float] = time.time
+
+    def take_key(self, owner: str, key: str, commit: str, digest: str) -> Claim:
+        """Claim an `Idempotency-Key` of one caller for a commit."""
+        name = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
+        return self._take(f"claim#{name}", "key", commit, digest)
+
+    def take_id(self, source: str, event_id: str, commit: str) -> Claim:
+        """Claim an event's own id, unique within its source, for a commit."""
+        return self._take(f"id#{event_id}", f"source#{source}", commit, "")
+
+    def commits_of(self, event_id: str, source: str | None) -> list[str]:
+        """Return the commits that claim this id, of one source or of any."""
+        found = self.table.query(f"id#{event_id}", fields=("sk", "commit"))
+        wanted = None if source is None else f"source#{source}"
+        return [row["commit"] for row in found if wanted in (None, row["sk"])]
+
+    def take_over(self, claim: Claim, commit: str) -> bool:
+        """Give an abandoned claim a new commit; only one caller can."""
+        return self.table.set(
+            claim.pk,
+            claim.sk,
+            {"commit": commit, "at": self.clock()},
+            only_if={"commit": claim.commit},
+        )
+
+    def is_abandoned(self, claim: Claim) -> bool:
+        """Tell whether whoever took it can no longer be writing its commit."""
+        return self.clock() - claim.taken_at > ABANDONED_SECONDS
+
+    def _take(self, pk: str, sk: str, commit: str, digest: str) -> Claim:
+        now = self.clock()
+        item = {
+            "pk": pk,
+            "sk": sk,
+            "commit": commit,
+            "digest": digest,
+            "at": now,
+            "ttl": int(now) + CLAIM_SECONDS,
+        }
+        if self.table.put_new(item):
+            return Claim(pk, sk, commit, digest, now, mine=True)
+        row = self.table.get(pk, sk)
+        if row is None:  # it expired between the two calls
+            return self._take(pk, sk, commit, digest)
+        return Claim(pk, sk, row["commit"], row["digest"], row["at"], mine=False)

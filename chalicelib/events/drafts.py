@@ -1,0 +1,61 @@
+"""From what a publisher sent to drafts of events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from chalicelib.events.service import Draft
+from eventyard.core.errors import EventRouterError, InvalidRequestError, ValidationError
+from eventyard.core.event import Event
+from eventyard.core.wire import from_cloudevent
+
+#: What the platform writes and a publisher may not.
+_OURS: Final = ("attempts", "last_error")
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,256}")
+
+
+def drafts_of(members: Iterable[Any]) -> list[Draft]:
+    """
+    Read events in Eventyard's own shape.
+
+    Raises ValidationError; in a batch it names the index of the event at fault.
+    """
+    return _each(members, _draft)
+
+
+def cloud_drafts_of(members: Iterable[Any]) -> list[Draft]:
+    """Read structured CloudEvents, which always have ids of their own."""
+    return _each(members, lambda member: Draft(from_cloudevent(member), own_id=True))
+
+
+def check_idempotency_key(key: str | None) -> str | None:
+    """Return the `Idempotency-Key`, or raise InvalidRequestError."""
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidRequestError(
+            "Idempotency-Key must be 1 to 256 visible ASCII characters."
+        )
+    return key
+
+
+def _draft(member: Any) -> Draft:
+    if not isinstance(member, Mapping):
+        raise ValidationError("An event must be a JSON object.")
+    for name in _OURS:
+        if name in member:
+            raise ValidationError(
+                f"{name} is the platform's to write.", details={"field": name}
+            )
+    return Draft(Event.from_dict(member), own_id=member.get("id") is not None)
+
+
+def _each(members: Iterable[Any], read: Any) -> list[Draft]:
+    drafts = []
+    for index, member in enumerate(members):
+        try:
+            drafts.append(read(member))
+        except EventRouterError as error:
+            error.details.setdefault("index", index)
+            raise
+    return drafts

@@ -1,0 +1,228 @@
+"""From the log to SNS: at once by the table's stream, for certain by the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chalicelib.aws import Aws, Item
+from chalicelib.events.log import (
+    UNCHECKED_MS,
+    Commit,
+    EventLog,
+    Written,
+    bucket_of,
+    time_key,
+)
+from chalicelib.events.messages import Message, calls_of, messages_of
+from chalicelib.events.queues import DeadLetters
+from chalicelib.table import unmarshal
+from chalicelib.telemetry import log as log_line
+from chalicelib.telemetry import log_error
+from eventyard.core import ulid
+from eventyard.core.errors import EventRouterError, NotFoundError, UnavailableError
+
+#: How long the stream has before the sweep steps in for it.
+GRACE_MS: Final = 10_000
+#: How much of the log one tick of the sweep looks through.
+_TICK_MS: Final = 12 * 3_600_000
+_MINUTE_MS: Final = 60_000
+_RECEIPT_SECONDS: Final = 7 * 86_400
+_DEAD_QUEUE: Final = "relay"
+
+
+@dataclass(slots=True)
+class Relay:
+    """
+    Publishes commits to the topic and keeps receipts for those that went out.
+
+    A commit without a receipt is relayed again; whoever consumes is idempotent.
+    """
+
+    aws: Aws
+    topic_arn: str
+    log: EventLog
+    dead: DeadLetters
+
+    def relay_stream(self, event: Item) -> Item:
+        """
+        Relay a batch of the table's stream.
+
+        Returns Lambda's partial batch response. A record that cannot be read waits
+        in the dead letters with its reason; only what may go better next time is
+        reported as failed.
+        """
+        commits: list[Commit] = []
+        numbers: dict[str, str] = {}
+        for record in event["Records"]:
+            image = unmarshal(record["dynamodb"]["NewImage"])
+            commit = self._decode(image)
+            if commit is not None:
+                commits.append(commit)
+                numbers[commit.key] = record["dynamodb"]["SequenceNumber"]
+        failed = self.relay(commits)
+        return {
+            "batchItemFailures": [{"itemIdentifier": numbers[key]} for key in failed]
+        }
+
+    def _decode(self, item: Item) -> Commit | None:
+        try:
+            return self.log.decode(item)
+        except (ValueError, KeyError, TypeError, EventRouterError) as error:
+            log_error("a commit cannot be read", error, commit=item.get("sk"))
+            self.bury(str(item["pk"]), str(item["sk"]), error)
+            return None
+
+    def bury(self, pk: str, sk: str, error: Exception) -> None:
+        """Put a commit into the dead letters and stop trying it."""
+        reason = f"{type(error).__name__}: {error}"
+        self.dead.bury(_DEAD_QUEUE, {"commit": {"pk": pk, "sk": sk}}, reason)
+        self._write_receipts([sk])
+
+    def relay(self, commits: Iterable[Commit]) -> list[str]:
+        """Publish commits, write their receipts, return the keys of those that failed."""
+        owners: dict[str, str] = {}
+        messages: list[Message] = []
+        for commit in commits:
+            for message in messages_of(commit):
+                messages.append(message)
+                owners[message.name] = commit.key
+        unsent = {owners[name] for call in calls_of(messages) for name in self._send(call)}
+        sent = dict.fromkeys(key for key in owners.values() if key not in unsent)
+        self._write_receipts(list(sent))
+        return [key for key in dict.fromkeys(owners.values()) if key in unsent]
+
+    def _send(self, call: list[Message]) -> list[str]:
+        answer = self.aws.sns.publish_batch(
+            TopicArn=self.topic_arn,
+            PublishBatchRequestEntries=[
+                {
+                    "Id": message.name,
+                    "Message": message.body,
+                    "MessageAttributes": message.attributes,
+                }
+                for message in call
+            ],
+        )
+        for failure in answer.get("Failed", []):
+            log_line("a message was not published", **failure)
+        return [failure["Id"] for failure in answer.get("Failed", [])]
+
+    def _write_receipts(self, keys: list[str]) -> None:
+        minutes: dict[int, list[str]] = {}
+        for key in keys:
+            minutes.setdefault(_minute_of(key), []).append(key)
+        now = int(self.log.clock())
+        receipts = [
+            {
+                "pk": f"relayed#{minute}",
+                "sk": ulid.new_ulid(),
+                "commits": members,
+                "ttl": now + _RECEIPT_SECONDS,
+            }
+            for minute, members in minutes.items()
+        ]
+        if len(receipts) == 1:
+            self.log.table.put(receipts[0])
+        elif receipts:
+            self.log.table.put_many(receipts)
+
+    def retry(self, body: Item) -> None:
+        """Relay the commit of a dead letter again, once its cause is mended."""
+        pk, sk = body["commit"]["pk"], body["commit"]["sk"]
+        item = self.log.table.get(pk, sk)
+        if item is None:
+            raise NotFoundError(f"The commit {sk} is no longer in the log.")
+        if self.relay([self.log.decode(item)]):
+            raise UnavailableError("SNS refused the commit; try again.")
+
+    def catch_up(self) -> int:
+        """
+        Relay what the stream left, and move the checkpoint; one tick of the sweep.
+
+        Returns how many commits were relayed. Up to the checkpoint every commit has
+        a receipt, is counted, and its bucket is in the directory.
+        """
+        checkpoint = self._checkpoint()
+        start = checkpoint["until_ms"]
+        end = min(self.log.now_ms() - GRACE_MS, start + _TICK_MS)
+        if end <= start:
+            return 0
+        # The bounds are whole milliseconds: nothing falls between two ticks.
+        after, until = time_key(start), time_key(end)
+        written = list(self.log.written(after, until))
+        missing = self._without_receipt(written)
+        self._relay_again(missing)
+        self.log.directory.record({_bucket(commit.key) for commit in written})
+        self._advance(checkpoint, end, written)
+        return len(missing)
+
+    def _checkpoint(self) -> Item:
+        found = self.log.directory.checkpoint()
+        if found is None:
+            found = self._first()
+            self.log.table.put_new(found)
+        return found
+
+    def _first(self) -> Item:
+        pk, sk = self.log.directory.key
+        start = self.log.now_ms() - UNCHECKED_MS
+        return {"pk": pk, "sk": sk, "until_ms": start, "events": 0, "commits": 0}
+
+    def _without_receipt(self, written: list[Written]) -> list[str]:
+        minutes = {_minute_of(commit.key) for commit in written}
+        relayed = {key for minute in minutes for key in self._receipts(minute)}
+        return [commit.key for commit in written if commit.key not in relayed]
+
+    def _receipts(self, minute: int) -> Iterator[str]:
+        for receipt in self.log.table.query(f"relayed#{minute}", fields=("commits",)):
+            yield from receipt["commits"]
+
+    def _relay_again(self, keys: list[str]) -> None:
+        for key in keys:
+            item = self.log.table.get(self.log.partition(key), key)
+            commit = self._decode(item) if item else None
+            if commit is not None and self.relay([commit]):
+                raise RelayStopped(f"{key} was not published; the next tick tries")
+        if keys:
+            log_line("relayed what the stream had left", commits=len(keys))
+
+    def _advance(self, checkpoint: Item, end: int, written: list[Written]) -> None:
+        pk, sk = self.log.directory.key
+        self.log.table.set(
+            pk,
+            sk,
+            {
+                "until_ms": end,
+                "events": checkpoint["events"] + sum(c.events for c in written),
+                "commits": checkpoint["commits"] + len(written),
+            },
+            # Two sweeps at once: the second one's count would be the first's again.
+            only_if={"until_ms": checkpoint["until_ms"]},
+        )
+
+    def published(self) -> int:
+        """Return how many events were ever published: counted, not estimated."""
+        checkpoint = self.log.directory.checkpoint() or self._first()
+        after = time_key(checkpoint["until_ms"])
+        ahead = time_key(self.log.now_ms() + 1000)
+        recent = sum(commit.events for commit in self.log.written(after, ahead))
+        return int(checkpoint["events"]) + recent
+
+    def lag_ms(self) -> int:
+        """Return how far behind now the checkpoint is; 0 before the first tick."""
+        checkpoint = self.log.directory.checkpoint()
+        return self.log.now_ms() - checkpoint["until_ms"] if checkpoint else 0
+
+
+class RelayStopped(Exception):  # noqa: N818 - a state of the relay, said as one
+    """SNS refused a commit: the checkpoint must not move past it."""
+
+
+def _minute_of(key: str) -> int:
+    return ulid.timestamp_ms(key) // _MINUTE_MS
+
+
+def _bucket(key: str) -> int:
+    return bucket_of(ulid.timestamp_ms(key))

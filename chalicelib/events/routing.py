@@ -1,0 +1,83 @@
+"""From the routing queue to whoever wants the events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chalicelib.aws import Item
+from chalicelib.events.queues import DeadLetters
+from chalicelib.table import Table
+from chalicelib.telemetry import log_error
+from chalicelib.wire import Placed, decode_batch
+from eventyard.core.errors import EventRouterError
+
+#: How long a message is remembered as routed, for its duplicates.
+_MARK_SECONDS: Final = 3_600
+_QUEUE: Final = "routing"
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A queue message that could be decoded, named by its first event's place."""
+
+    message_id: str
+    name: str
+    events: tuple[Placed, ...]
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        return f"routed#{self.name}", "mark"
+
+
+#: Takes events and what the one read of the batch found; returns nothing.
+Offer = Callable[[Sequence[Placed], dict[tuple[str, str], Item]], None]
+
+
+@dataclass(slots=True)
+class Router:
+    """
+    Hands each message to the live connections, once in effect.
+
+    One read a batch brings both the marks of what was routed before and the version
+    of the connections; the marks are written after the work, so a crash between
+    repeats it rather than losing it.
+    """
+
+    table: Table
+    dead: DeadLetters
+    offer: Offer
+    version_key: tuple[str, str]
+
+    def route(self, event: Item) -> Item:
+        """Route a batch of the queue; returns Lambda's partial batch response."""
+        reads = [read for record in event["Records"] if (read := self._read(record))]
+        found = self.table.get_many([self.version_key, *(read.mark for read in reads)])
+        fresh = {read.mark: read for read in reads if read.mark not in found}
+        try:
+            self.offer([p for read in fresh.values() for p in read.events], found)
+        except Exception as error:  # noqa: BLE001 - the batch comes again, whatever it was
+            log_error("a batch was not routed", error, messages=len(fresh))
+            return _failed([read.message_id for read in fresh.values()])
+        self._mark(list(fresh))
+        return _failed([])
+
+    def _read(self, record: Item) -> _Read | None:
+        try:
+            events = tuple(decode_batch(record["body"]))
+            return _Read(record["messageId"], events[0].place, events)
+        except (EventRouterError, LookupError, ValueError, TypeError, AttributeError) as e:
+            # It would fail the same way every time: aside with it, the others go on.
+            log_error("a message cannot be read", e, message_id=record["messageId"])
+            self.dead.bury(_QUEUE, record["body"], f"{type(e).__name__}: {e}")
+            return None
+
+    def _mark(self, marks: list[tuple[str, str]]) -> None:
+        ttl = int(time.time()) + _MARK_SECONDS
+        self.table.put_many({"pk": pk, "sk": sk, "ttl": ttl} for pk, sk in marks)
+
+
+def _failed(message_ids: list[str]) -> Any:
+    return {"batchItemFailures": [{"itemIdentifier": one} for one in message_ids]}

@@ -1,0 +1,317 @@
+"""What can be done with events: publish them, find them, count them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chalicelib.events.claims import Claim, Claims
+from chalicelib.events.log import Commit, EventLog, time_key
+from eventyard.core import ulid
+from eventyard.core.errors import (
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    PayloadTooLargeError,
+    UnavailableError,
+    ValidationError,
+)
+from eventyard.core.event import Event
+from eventyard.core.wire import dumps
+
+#: The most events one commit may hold.
+MAX_EVENTS: Final = 100
+#: What an event may weigh besides its payload, in bytes of JSON.
+MAX_ENVELOPE: Final = 32_000
+#: How many commits one listing looks at before it answers with a cursor.
+_LOOKED_AT: Final = 2_000
+#: The most bytes of events in one page: Lambda answers with at most 6 MB.
+_PAGE_BYTES: Final = 4_000_000
+_PREFIX: Final = "evt_"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event about to be published; `own_id` when its sender chose the id."""
+
+    event: Event
+    own_id: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publisher is told of one event."""
+
+    event_id: str
+    timestamp: str
+    deduplicated: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the shape the HTTP interface answers with."""
+        told = {
+            "event_id": self.event_id,
+            "status": "published",
+            "timestamp": self.timestamp,
+        }
+        return {**told, "deduplicated": True} if self.deduplicated else told
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of the log, newest first; `cursor` continues it."""
+
+    events: list[Event]
+    cursor: str | None
+
+
+@dataclass(slots=True)
+class EventService:
+    """Publishing and reading, over the log and the claims."""
+
+    log: EventLog
+    claims: Claims
+
+    def publish(
+        self, drafts: Sequence[Draft], *, by: str, idempotency_key: str | None = None
+    ) -> list[Published]:
+        """
+        Append one commit: all of the events, or none.
+
+        One AWS call, unless there is an idempotency key, an event with an id of its
+        own, or a payload over 200 KB. A retry with the same key or the same ids
+        answers with what the first call made, also when that one died on its way.
+
+        Raises InvalidRequestError, PayloadTooLargeError, or ConflictError when the
+        key was used for something else.
+        """
+        self._check(drafts)
+        key = self.log.new_key()
+        if idempotency_key is not None:
+            return self._publish_keyed(drafts, by, idempotency_key, key)
+        if any(draft.own_id for draft in drafts):
+            return self._publish_named(drafts, by, key)
+        return self._append(key, _named(drafts, key), by)
+
+    def _check(self, drafts: Sequence[Draft]) -> None:
+        if not 1 <= len(drafts) <= MAX_EVENTS:
+            raise InvalidRequestError(
+                f"A commit has 1 to {MAX_EVENTS} events, not {len(drafts)}.",
+                details={"limit": MAX_EVENTS, "events": len(drafts)},
+            )
+        for draft in drafts:
+            if self.log.blobs.holds(draft.event.dataref):
+                raise ValidationError("dataref: this address is the platform's own.")
+            if len(dumps(draft.event.copy(payload={}).to_dict())) > MAX_ENVELOPE:
+                raise PayloadTooLargeError(
+                    f"Besides its payload an event may have {MAX_ENVELOPE} bytes."
+                )
+
+    def _append(
+        self, key: str, events: Sequence[Event], by: str, *, again: bool = False
+    ) -> list[Published]:
+        if self.log.append(key, events, by):
+            return [_published(event, deduplicated=again) for event in events]
+        commit = self.log.get(key)
+        if commit is None:
+            raise UnavailableError("The log refused a commit that it does not hold.")
+        return [_published(event, deduplicated=True) for event in commit.events]
+
+    def _publish_keyed(
+        self, drafts: Sequence[Draft], by: str, idempotency_key: str, key: str
+    ) -> list[Published]:
+        claim = self.claims.take_key(by, idempotency_key, key, _digest(drafts))
+        if claim.digest != _digest(drafts):
+            raise ConflictError(
+                "This Idempotency-Key was used for other events.",
+                code="idempotency_key_reused",
+            )
+        if claim.mine:
+            return self._append(key, _named(drafts, key), by)
+        commit = self.log.get(claim.commit)
+        if commit is not None:
+            return [_published(event, deduplicated=True) for event in commit.events]
+        return self._finish(claim, drafts, by, key)
+
+    def _finish(
+        self, claim: Claim, drafts: Sequence[Draft], by: str, key: str
+    ) -> list[Published]:
+        # The first call died between claim and commit, or is still between them:
+        # the same commit key lets only one of the two append. Once it is surely
+        # dead, a new key puts the events where readers by cursor still look.
+        if self.claims.is_abandoned(claim) and self.claims.take_over(claim, key):
+            return self._append(key, _named(drafts, key), by)
+        return self._append(claim.commit, _named(drafts, claim.commit), by, again=True)
+
+    def _publish_named(
+        self, drafts: Sequence[Draft], by: str, key: str
+    ) -> list[Published]:
+        plan = _Plan(key)
+        for index, draft in enumerate(drafts):
+            self._place(plan, index, draft)
+        told = dict(plan.known)
+        for commit_key, placed in plan.to_append.items():
+            events = _named([drafts[index] for index in placed], commit_key)
+            self._append(commit_key, events, by)
+            resumed = commit_key != key
+            for index, event in zip(placed, events, strict=True):
+                told[index] = _published(event, deduplicated=resumed)
+        return [
+            told[plan.repeats.get(index, index)] for index in range(len(drafts))
+        ]
+
+    def _place(self, plan: _Plan, index: int, draft: Draft) -> None:
+        event = draft.event
+        if not draft.own_id:
+            plan.append(plan.key, index)
+            return
+        name = (event.source or "", event.id)
+        if name in plan.seen:
+            plan.repeats[index] = plan.seen[name]
+            return
+        plan.seen[name] = index
+        claim = self.claims.take_id(*name, plan.key)
+        if claim.mine:
+            plan.append(plan.key, index)
+            return
+        self._place_claimed(plan, index, event, claim)
+
+    def _place_claimed(
+        self, plan: _Plan, index: int, event: Event, claim: Claim
+    ) -> None:
+        commit = self.log.get(claim.commit)
+        found = _find_in(commit, event)
+        if found is not None:
+            plan.known[index] = _published(found, deduplicated=True)
+        elif commit is None and not self.claims.is_abandoned(claim):
+            plan.append(claim.commit, index)
+        elif self.claims.take_over(claim, plan.key):
+            plan.append(plan.key, index)
+        else:
+            raise UnavailableError(
+                f"Another call is publishing {event.id} just now; try again."
+            )
+
+    def get(self, event_id: str, source: str | None = None) -> Event:
+        """
+        Return the event with this id, whole.
+
+        An id that its sender chose is unique within a source; without `source`
+        the newest is taken. Raises NotFoundError.
+        """
+        found = self._find(event_id, source)
+        if found is None:
+            raise NotFoundError(
+                f"There is no event {event_id}, or its retention has ended.",
+                details={"event_id": event_id},
+            )
+        return self.log.whole(found)
+
+    def _find(self, event_id: str, source: str | None) -> Event | None:
+        position = event_id.removeprefix(_PREFIX)
+        if event_id.startswith(_PREFIX) and ulid.is_ulid(position):
+            found = self.log.find(position)
+            if found is not None and found.id == event_id:
+                return found
+        for commit_key in sorted(self.claims.commits_of(event_id, source))[::-1]:
+            for event in getattr(self.log.get(commit_key), "events", ()):
+                if event.id == event_id and source in (None, event.source or ""):
+                    return event  # type: ignore[no-any-return]
+        return None
+
+    def list(
+        self,
+        wanted: Callable[[Mapping[str, Any]], bool],
+        *,
+        since_ms: int,
+        until_ms: int | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Page:
+        """
+        Return events newest first, those whose view is wanted.
+
+        A page may be shorter than `limit`, even empty, and still have a cursor: a
+        listing looks at a bounded stretch of the log at a time.
+        """
+        before = cursor or time_key((until_ms or self.log.now_ms() + 1000) + 1)
+        page: list[Event] = []
+        size = 0
+        for place, event in self._newest(before, since_ms):
+            if event is None:
+                return Page(page, place)
+            if not wanted(event.view()):
+                continue
+            whole = self.log.whole(event)
+            size += len(whole.to_json())
+            if page and size > _PAGE_BYTES:
+                return Page(page, ulid.add(place, 1))
+            page.append(whole)
+            if len(page) == limit:
+                return Page(page, place)
+        return Page(page, None)
+
+    def _newest(
+        self, before: str, since_ms: int
+    ) -> Iterator[tuple[str, Event | None]]:
+        # A place without an event ends the walk: this is as far as one call looks.
+        commits = self.log.backward(before, since_ms)
+        for looked_at, commit in enumerate(commits, start=1):
+            for placed in reversed(commit.placed()):
+                place = placed.place
+                if place < before and ulid.timestamp_ms(place) >= since_ms:
+                    yield place, placed.event
+            if looked_at == _LOOKED_AT:
+                yield commit.key, None
+
+
+class _Plan:
+    """Where each event of a call with own ids goes: known already, or to append."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.seen: dict[tuple[str, str], int] = {}
+        self.repeats: dict[int, int] = {}
+        self.known: dict[int, Published] = {}
+        self.to_append: dict[str, list[int]] = {}
+
+    def append(self, commit_key: str, index: int) -> None:
+        self.to_append.setdefault(commit_key, []).append(index)
+
+
+def _named(drafts: Sequence[Draft], key: str) -> list[Event]:
+    return [
+        draft.event
+        if draft.own_id
+        else draft.event.copy(id=_PREFIX + ulid.add(key, index))
+        for index, draft in enumerate(drafts)
+    ]
+
+
+def _published(event: Event, *, deduplicated: bool) -> Published:
+    return Published(event.id, event.to_dict()["timestamp"], deduplicated)
+
+
+def _find_in(commit: Commit | None, wanted: Event) -> Event | None:
+    same = (
+        event
+        for event in (commit.events if commit else ())
+        if (event.id, event.source) == (wanted.id, wanted.source)
+    )
+    return next(same, None)
+
+
+def _digest(drafts: Sequence[Draft]) -> str:
+    # What the caller said, not what we added: a retry has another time and id.
+    said = [_said(draft) for draft in drafts]
+    return hashlib.sha256(dumps(said).encode()).hexdigest()
+
+
+def _said(draft: Draft) -> dict[str, Any]:
+    fields = draft.event.to_dict()
+    del fields["timestamp"]
+    if not draft.own_id:
+        del fields["id"]
+    fields.pop("expires_at", None)
+    return fields

@@ -1,0 +1,149 @@
+"""What clients say on their connections, and what they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from chalicelib.live import frames
+from chalicelib.live.resume import Resumer, check_cursor
+from chalicelib.live.store import Audience, Connection, ConnectionStore
+from chalicelib.live.subscriptions import router_subscription
+from eventyard.core import ulid
+from eventyard.core.errors import EventRouterError, InvalidRequestError
+from eventyard.core.wire import dumps, loads
+
+#: Publishes raw events for a connection; returns what the publisher is told of each.
+PublishFor = Callable[[Connection, list[Any]], list[dict[str, Any]]]
+_MOST_SUBSCRIPTIONS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Answers one message at a time; the connection's row is all it remembers."""
+
+    connections: ConnectionStore
+    resumer: Resumer
+    publish: PublishFor
+    health: Callable[[], dict[str, Any]]
+
+    def answer(self, connection: Connection, text: str) -> list[str] | None:
+        """
+        Return the frames to answer with; None asks to close the connection.
+
+        A dashboard knows ping alone, ignores the rest, and is closed for what is no
+        JSON; the router tells what was wrong.
+        """
+        try:
+            message = loads(text)
+        except InvalidRequestError as error:
+            if connection.channel == "dashboard":
+                return None
+            return [frames.error(f"Invalid JSON: {error}")]
+        kind = message.get("type") if isinstance(message, Mapping) else None
+        if kind == "ping":
+            return [_pong(message)]
+        if connection.channel == "dashboard":
+            return []
+        return self._answer_router(connection, kind, message)
+
+    def _answer_router(
+        self, connection: Connection, kind: Any, message: Any
+    ) -> list[str]:
+        handlers = {
+            "publish": self._publish,
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+            "get_health": self._get_health,
+        }
+        handler = handlers.get(kind) if isinstance(kind, str) else None
+        reference = {"ref": message["ref"]} if _has_reference(message) else {}
+        if handler is None:
+            return [frames.error(f"Unknown message type: {kind}", **reference)]
+        try:
+            first, *rest = handler(connection, message)
+        except EventRouterError as error:
+            more = {"code": error.code, "details": error.details, **reference}
+            return [frames.error(str(error), **more)]
+        return [dumps({**first, **reference}), *rest]
+
+    def _publish(self, connection: Connection, message: Any) -> list[Any]:
+        events = message.get("events", [message.get("event")])
+        if not isinstance(events, list):
+            raise InvalidRequestError("events must be a list.")
+        told = self.publish(connection, [_completed(e, connection) for e in events])
+        results = [{**one, "status": "queued"} for one in told]
+        if "events" in message:
+            return [{"type": "published", "events": results}]
+        return [{"type": "published", **results[0]}]
+
+    def _subscribe(self, connection: Connection, message: Any) -> list[Any]:
+        if len(connection.subscriptions) >= _MOST_SUBSCRIPTIONS:
+            raise InvalidRequestError(
+                f"A connection has at most {_MOST_SUBSCRIPTIONS} subscriptions."
+            )
+        name = f"sub_{ulid.new_ulid().lower()}"
+        subscription = router_subscription(name, message.get("subscription"))
+        cursor = message.get("cursor")
+        if cursor is not None:
+            check_cursor(cursor)
+        # From here on its events come live; what came before is read after, so that
+        # nothing falls between the two.
+        self.connections.save(connection.with_subscription(subscription))
+        now = self.resumer.now()
+        answer = {
+            "type": "subscribed",
+            "subscription_id": subscription.id,
+            "topics": list(subscription.topics),
+            "cursor": now,
+        }
+        if cursor is None:
+            return [answer]
+        missed = self.replay(replace(connection, subscriptions=(subscription,)), cursor)
+        return [{**answer, "recovered": missed is not None}, *(missed or [])]
+
+    def replay(self, connection: Connection, cursor: str) -> list[str] | None:
+        """Write what the connection missed after the cursor; None: too much."""
+        alone = Audience.of(0, [connection])
+        missed = self.resumer.missed(cursor, lambda placed: bool(alone.plan([placed])))
+        if missed is None:
+            return None
+        renderer = frames.Renderer()
+        plan = alone.plan(missed).get(connection.id, [])
+        return [renderer.frame(connection, *one) for one in plan]
+
+    def _unsubscribe(self, connection: Connection, message: Any) -> list[Any]:
+        name = message.get("subscription_id")
+        if name not in [s.id for s in connection.subscriptions]:
+            owned = any(
+                s.id == name for c in self.connections.all() for s in c.subscriptions
+            )
+            raise InvalidRequestError(
+                "Subscription not owned by client" if owned else "Subscription not found"
+            )
+        self.connections.save(connection.without_subscription(name))
+        return [{"type": "unsubscribed", "subscription_id": name}]
+
+    def _get_health(self, _: Connection, __: Any) -> list[Any]:
+        return [{"type": "health", "health": self.health()}]
+
+
+def _pong(message: Mapping[str, Any]) -> str:
+    echo = message.get("echo", message.get("timestamp"))
+    return dumps({"type": "pong", "timestamp": frames.now(), "echo": echo})
+
+
+def _has_reference(message: Any) -> bool:
+    return isinstance(message, Mapping) and isinstance(message.get("ref"), str | int)
+
+
+def _completed(event: Any, connection: Connection) -> Any:
+    if not isinstance(event, Mapping):
+        raise InvalidRequestError("event must be an object.")
+    completed = {**event}
+    if not completed.get("type") and completed.get("topic"):
+        completed["type"] = completed["topic"]
+    completed.pop("topic", None)
+    completed.setdefault("source", connection.client_id)
+    return completed

@@ -1,0 +1,160 @@
+"""Sending frames: many connections at once, retries through the queue, the gone out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from chalicelib.aws import Aws, Item
+from chalicelib.live.frames import Renderer, pack
+from chalicelib.live.gateway import Gateway, GatewayError
+from chalicelib.live.store import Audience, Connection, ConnectionStore, Plan
+from chalicelib.table import Table
+from chalicelib.telemetry import log_error
+from eventyard.core.wire import dumps
+
+#: A connection younger than this may not be registered yet: gone means wait.
+YOUNG_SECONDS: Final = 10.0
+_THREADS: Final = 32
+_ATTEMPTS: Final = 5
+#: One queue message may have 256 KB.
+_AGAIN_BYTES: Final = 200_000
+COUNTER_KEY: Final = ("counter", "live")
+
+
+@dataclass
+class Delivery:
+    """Posts frames; one slow or dead connection never holds up the others."""
+
+    aws: Aws
+    gateway: Gateway
+    connections: ConnectionStore
+    table: Table
+    queue_url: str
+    clock: Callable[[], float] = time.time
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max_workers=_THREADS)
+
+    def send_plan(self, audience: Audience, plan: Plan) -> None:
+        """Send each connection of a plan its events."""
+        renderer = Renderer()
+        work: list[tuple[Connection, Sequence[str]]] = []
+        for connection_id, wanted in plan.items():
+            connection = audience.connections[connection_id]
+            frames = [renderer.frame(connection, *one) for one in wanted]
+            work.append((connection, frames))
+        self._count(self._send_all(work))
+
+    def _send_all(self, work: list[tuple[Connection, Sequence[str]]]) -> list[int]:
+        if len(work) == 1:  # no thread for the one dashboard on a laptop
+            return [self.send(*work[0])]
+        return list(self._pool.map(lambda one: self.send(*one), work))
+
+    def send(
+        self, connection: Connection, frames: Sequence[str], *, attempt: int = 0
+    ) -> int:
+        """
+        Send frames in order; return how many messages went out.
+
+        What a connection did not take goes to the queue for later; a connection
+        that is gone is removed.
+        """
+        messages = list(pack(frames, shared=connection.batch))
+        for sent, text in enumerate(messages):
+            try:
+                taken = self.gateway.post(connection.endpoint, connection.id, text)
+            except GatewayError as error:
+                log_error("a frame was not taken", error, connection=connection.id)
+                self._later(connection, messages[sent:], attempt)
+                return sent
+            if not taken:
+                self._gone(connection, messages[sent:], attempt)
+                return sent
+        return len(messages)
+
+    def again(self, connection_id: str, messages: list[str], attempt: int) -> None:
+        """Send messages that were put off."""
+        connection = self.connections.get(connection_id)
+        if connection is None:
+            return
+        for sent, text in enumerate(messages):
+            try:
+                if not self.gateway.post(connection.endpoint, connection.id, text):
+                    self._gone(connection, messages[sent:], attempt)
+                    return
+            except GatewayError:
+                self._later(connection, messages[sent:], attempt)
+                return
+
+    def _gone(
+        self, connection: Connection, messages: Sequence[str], attempt: int
+    ) -> None:
+        if self.clock() - connection.connected_at < YOUNG_SECONDS:
+            self._later(connection, messages, attempt, delay=1)
+        else:
+            self.connections.remove(connection.id)
+
+    def _later(
+        self,
+        connection: Connection,
+        messages: Sequence[str],
+        attempt: int,
+        delay: int | None = None,
+    ) -> None:
+        if delay is None and attempt >= _ATTEMPTS:
+            # Closing makes the client come back with its cursor: no silent gap.
+            self.table.add(*COUNTER_KEY, failed=len(messages))
+            self.drop(connection)
+            return
+        seconds = min(2**attempt, 60) if delay is None else delay
+        for chunk in _chunks(messages):
+            body = {
+                "kind": "again",
+                "connection": connection.id,
+                "messages": chunk,
+                "attempt": attempt + 1,
+            }
+            self.enqueue(body, seconds)
+
+    def drop(self, connection: Connection) -> None:
+        """Close a connection from our side and forget it."""
+        try:
+            self.gateway.close(connection.endpoint, connection.id)
+        except GatewayError as error:
+            log_error("a connection was not closed", error, connection=connection.id)
+        self.connections.remove(connection.id)
+
+    def enqueue(self, body: Mapping[str, Any], delay_seconds: int = 0) -> None:
+        """Put work for the fan-out function into the live queue."""
+        self.aws.sqs.send_message(
+            QueueUrl=self.queue_url,
+            MessageBody=dumps(dict(body)),
+            DelaySeconds=delay_seconds,
+        )
+
+    def counted(self) -> Item:
+        """Return the counters: messages sent, given up, and broadcasts done."""
+        return self.table.get(*COUNTER_KEY) or {}
+
+    def _count(self, sent: list[int]) -> None:
+        if sum(sent):
+            self.table.add(*COUNTER_KEY, sent=sum(sent), broadcasts=1)
+
+
+def _chunks(messages: Sequence[str]) -> list[list[str]]:
+    chunks: list[list[str]] = [[]]
+    size = 0
+    for text in messages:
+        weight = len(dumps(text).encode())
+        if chunks[-1] and size + weight > _AGAIN_BYTES:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(text)
+        size += weight
+    return chunks

@@ -1,0 +1,256 @@
+"""What happens on live connections: connect, talk, be sent events, leave."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chalicelib.auth import Gatekeeper
+from chalicelib.aws import Item
+from chalicelib.live import frames
+from chalicelib.live.conversation import Conversation
+from chalicelib.live.delivery import Delivery
+from chalicelib.live.resume import Resumer, check_cursor
+from chalicelib.live.store import (
+    VERSION_KEY,
+    Audience,
+    Connection,
+    ConnectionStore,
+    version_in,
+)
+from chalicelib.live.subscriptions import dashboard_subscription
+from chalicelib.telemetry import log_error
+from chalicelib.wire import Placed, decode_batch, encode_batch
+from eventyard.core.errors import (
+    AuthenticationError,
+    EventRouterError,
+    InvalidRequestError,
+    PermissionDeniedError,
+)
+from eventyard.core.wire import loads
+
+CHANNELS: Final = ("dashboard", "router")
+SCOPE: Final = "events:subscribe"
+PUBLISH: Final = "events:publish"
+#: Up to so many connections are posted to where their events were matched; beyond,
+#: the work is split over the live queue into pieces of this size.
+DIRECT: Final = 100
+_GREETING_ATTEMPTS: Final = 10
+_CLIENT_ID: Final = re.compile(r"[\w.:@/ -]{1,128}")
+_STATUS: Final = {AuthenticationError: 401, PermissionDeniedError: 403}
+
+
+@dataclass
+class LiveService:
+    """The verbs of the WebSocket functions, of routing and of the fan-out."""
+
+    connections: ConnectionStore
+    delivery: Delivery
+    resumer: Resumer
+    conversation: Conversation
+    gatekeeper: Gatekeeper
+    max_clients: int
+    _audience: Audience | None = None
+
+    def connect(self, event: Item) -> Item:
+        """
+        Admit a connection, or refuse it with 400, 401 or 403.
+
+        Nothing can be sent from inside the connect call, so the greeting goes
+        through the queue.
+        """
+        try:
+            connection = self._admit(event)
+        except EventRouterError as error:
+            log_error("a connection was refused", error)
+            return {"statusCode": _STATUS.get(type(error), 400), "body": str(error)}
+        self.connections.save(connection)
+        self.delivery.enqueue(
+            {"kind": "greet", "connection": connection.id, "attempt": 0}
+        )
+        return {"statusCode": 200}
+
+    def _admit(self, event: Item) -> Connection:
+        query = event.get("queryStringParameters") or {}
+        principal = self.gatekeeper.identify(event.get("headers") or {}, query)
+        principal.require(SCOPE)
+        channel = query.get("channel") or CHANNELS[0]
+        if channel not in CHANNELS:
+            raise InvalidRequestError(
+                f"There is no channel {channel}; there are {', '.join(CHANNELS)}."
+            )
+        context = event["requestContext"]
+        dashboard = channel == "dashboard"
+        return Connection(
+            id=context["connectionId"],
+            channel=channel,
+            client_id=_client_id(query, context["connectionId"]),
+            endpoint=f"https://{context['domainName']}/{context['stage']}",
+            since=self.resumer.now(),
+            connected_at=self.connections.clock(),
+            batch=query.get("frames") == "batch",
+            allowed=principal.topics(SCOPE),
+            may_publish=principal.topics(PUBLISH),
+            subscriptions=(
+                (dashboard_subscription(query.get("events")),) if dashboard else ()
+            ),
+            cursor=check_cursor(query["cursor"]) if query.get("cursor") else None,
+        )
+
+    def disconnect(self, connection_id: str) -> None:
+        """Forget a connection; one forgotten already is fine."""
+        self.connections.remove(connection_id)
+
+    def receive(self, connection_id: str, text: str) -> None:
+        """Answer a message of a client."""
+        connection = self.connections.get(connection_id)
+        if connection is None:
+            return
+        answers = self.conversation.answer(connection, text)
+        if answers is None:
+            self.delivery.drop(connection)
+        elif answers:
+            self.delivery.send(connection, answers)
+
+    def offer(
+        self, events: Sequence[Placed], found: Mapping[tuple[str, str], Item]
+    ) -> None:
+        """Send events to every connection that wants them."""
+        if not events:
+            return
+        audience = self._current(version_in(found))
+        plan = audience.plan(events)
+        if len(plan) <= DIRECT:
+            self.delivery.send_plan(audience, plan)
+        else:
+            self._spread(events, list(plan))
+
+    def _spread(self, events: Sequence[Placed], wanted_by: list[str]) -> None:
+        for start in range(0, len(wanted_by), DIRECT):
+            for placed in events:
+                body = {
+                    "kind": "offer",
+                    "events": encode_batch([placed]),
+                    "to": wanted_by[start : start + DIRECT],
+                }
+                self.delivery.enqueue(body)
+
+    def _current(self, version: int) -> Audience:
+        if self._audience is None or self._audience.version != version:
+            self._audience = Audience.of(version, self.connections.all())
+        return self._audience
+
+    def fan_out(self, event: Item) -> Item:
+        """Do the work of the live queue; returns Lambda's partial batch response."""
+        failed = []
+        for record in event["Records"]:
+            try:
+                self._work(loads(record["body"]))
+            except Exception as error:  # noqa: BLE001 - one bad record never blocks others
+                log_error("live work failed", error, message_id=record["messageId"])
+                failed.append({"itemIdentifier": record["messageId"]})
+        return {"batchItemFailures": failed}
+
+    def _work(self, body: Item) -> None:
+        match body["kind"]:
+            case "greet":
+                self._greet(body["connection"], body["attempt"])
+            case "again":
+                self.delivery.again(
+                    body["connection"], body["messages"], body["attempt"]
+                )
+            case "offer":
+                audience = self._current(self.connections.version())
+                plan = audience.plan(decode_batch(body["events"]), set(body["to"]))
+                self.delivery.send_plan(audience, plan)
+            case kind:
+                raise InvalidRequestError(f"There is no live work {kind!r}.")
+
+    def _greet(self, connection_id: str, attempt: int) -> None:
+        connection = self.connections.get(connection_id)
+        if connection is None:
+            return
+        if self._is_one_too_many():
+            self._turn_away(connection)
+            return
+        missed = self._missed(connection)
+        recovered = {} if connection.cursor is None else {"recovered": missed is not None}
+        hello = frames.hello(connection, recovered)
+        if not self.delivery.gateway.post(connection.endpoint, connection_id, hello):
+            self._greet_later(connection, attempt)
+            return
+        self.delivery.send(connection, missed or [])
+
+    def _greet_later(self, connection: Connection, attempt: int) -> None:
+        # The connection may not be registered yet; or it is gone already.
+        if attempt >= _GREETING_ATTEMPTS:
+            self.connections.remove(connection.id)
+            return
+        body = {"kind": "greet", "connection": connection.id, "attempt": attempt + 1}
+        self.delivery.enqueue(body, 1)
+
+    def _missed(self, connection: Connection) -> list[str] | None:
+        if connection.cursor is None:
+            return []
+        return self.conversation.replay(connection, connection.cursor)
+
+    def _is_one_too_many(self) -> bool:
+        if not self.max_clients:
+            return False
+        return sum(1 for _ in self.connections.all()) > self.max_clients
+
+    def _turn_away(self, connection: Connection) -> None:
+        text = frames.error("max_clients_reached", limit=self.max_clients)
+        self.delivery.gateway.post(connection.endpoint, connection.id, text)
+        self.delivery.drop(connection)
+
+    def sweep(self) -> int:
+        """Remove connections that are gone without having said so; count them."""
+        now = self.connections.clock()
+        removed = 0
+        for connection in self.connections.all():
+            settled = now - connection.connected_at > 60  # noqa: PLR2004
+            if settled and not self._stands(connection):
+                self.connections.remove(connection.id)
+                removed += 1
+        return removed
+
+    def _stands(self, connection: Connection) -> bool:
+        try:
+            return self.delivery.gateway.is_open(connection.endpoint, connection.id)
+        except EventRouterError as error:
+            log_error("the gateway was not asked", error, connection=connection.id)
+            return True
+
+    def stats(self) -> Item:
+        """Count connections, those that are and those that ever were, and frames."""
+        rows = list(self.connections.all())
+        counted = self.delivery.counted()
+        return {
+            "active_connections": len(rows),
+            "total_messages_sent": counted.get("sent", 0),
+            "total_messages_failed": counted.get("failed", 0),
+            "total_broadcasts": counted.get("broadcasts", 0),
+            "active_subscriptions": sum(len(row.subscriptions) for row in rows),
+            "clients": [_describe(row) for row in rows],
+        }
+
+
+def _client_id(query: Mapping[str, Any], connection_id: str) -> str:
+    wanted = query.get("client_id") or f"client_{connection_id}"
+    if not _CLIENT_ID.fullmatch(wanted):
+        raise InvalidRequestError(
+            "client_id must be 1 to 128 letters, digits, spaces or any of _ . : @ / -"
+        )
+    return str(wanted)
+
+
+def _describe(row: Connection) -> Item:
+    return {
+        "client_id": row.client_id,
+        "channel": row.channel,
+        "connected_at": frames.moment(row.connected_at),
+        "subscriptions": len(row.subscriptions),
+    }

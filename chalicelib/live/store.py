@@ -1,0 +1,179 @@
+"""Connections as rows, and the audience: one compiled matcher over all of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+from chalicelib.aws import Item
+from chalicelib.live.subscriptions import Subscription
+from chalicelib.table import Table
+from chalicelib.wire import Placed
+from eventyard.core.matching import Matcher
+from eventyard.core.topics import TopicPattern, compile_pattern
+
+_PARTITION: Final = "live"
+#: API Gateway ends a connection after two hours; a row that outlives it is rubbish.
+_TTL_SECONDS: Final = 3 * 3_600
+#: The item whose number changes whenever a row does.
+VERSION_KEY: Final = ("version", "live")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One live connection: who it is, where it is reached, what it asked for."""
+
+    id: str
+    channel: str
+    client_id: str
+    endpoint: str
+    #: The place in the log at which it connected.
+    since: str
+    connected_at: float
+    #: Whether events share frames.
+    batch: bool
+    #: Topic patterns its scopes allow; None means all.
+    allowed: tuple[str, ...] | None
+    #: Topic patterns it may publish to; None means all.
+    may_publish: tuple[str, ...] | None
+    subscriptions: tuple[Subscription, ...] = ()
+    #: Where it wants to be resumed from.
+    cursor: str | None = None
+
+    def with_subscription(self, subscription: Subscription) -> Connection:
+        """Return the connection with one more subscription."""
+        others = tuple(s for s in self.subscriptions if s.id != subscription.id)
+        return replace(self, subscriptions=(*others, subscription))
+
+    def without_subscription(self, subscription_id: str) -> Connection:
+        """Return the connection without one subscription."""
+        kept = tuple(s for s in self.subscriptions if s.id != subscription_id)
+        return replace(self, subscriptions=kept)
+
+
+@dataclass(slots=True)
+class ConnectionStore:
+    """Rows in one partition; every change moves the version after it is written."""
+
+    table: Table
+    clock: Callable[[], float] = time.time
+
+    def save(self, connection: Connection) -> None:
+        """Write a connection; whoever reads the version from now on finds it."""
+        self.table.put(_to_item(connection, int(self.clock()) + _TTL_SECONDS))
+        self._changed()
+
+    def get(self, connection_id: str) -> Connection | None:
+        """Read one connection."""
+        item = self.table.get(_PARTITION, connection_id)
+        return _from_item(item) if item else None
+
+    def remove(self, connection_id: str) -> bool:
+        """Remove a connection; tell whether it was there."""
+        removed = self.table.delete(_PARTITION, connection_id)
+        if removed:
+            self._changed()
+        return removed
+
+    def all(self) -> Iterator[Connection]:
+        """Yield every connection: one call for each megabyte."""
+        yield from map(_from_item, self.table.query(_PARTITION))
+
+    def version(self) -> int:
+        """Read the version by itself."""
+        return version_in({VERSION_KEY: self.table.get(*VERSION_KEY) or {}})
+
+    def _changed(self) -> None:
+        self.table.add(*VERSION_KEY, n=1)
+
+
+def version_in(found: Mapping[tuple[str, str], Item]) -> int:
+    """Take the version out of what a batch read found."""
+    return int(found.get(VERSION_KEY, {}).get("n", 0))
+
+
+def _to_item(connection: Connection, ttl: int) -> Item:
+    fields = asdict(connection)
+    del fields["id"]
+    # Filters hold what DynamoDB's types would bend, so they rest as text.
+    stored = [subscription.to_dict() for subscription in connection.subscriptions]
+    fields["subscriptions"] = json.dumps(stored)
+    return {"pk": _PARTITION, "sk": connection.id, "ttl": ttl, **fields}
+
+
+def _from_item(item: Item) -> Connection:
+    return Connection(
+        id=item["sk"],
+        channel=item["channel"],
+        client_id=item["client_id"],
+        endpoint=item["endpoint"],
+        since=item["since"],
+        connected_at=float(item["connected_at"]),
+        batch=item["batch"],
+        allowed=_patterns(item.get("allowed")),
+        may_publish=_patterns(item.get("may_publish")),
+        subscriptions=tuple(
+            Subscription(s["id"], tuple(s["topics"]), s["filter"])
+            for s in json.loads(item["subscriptions"])
+        ),
+        cursor=item.get("cursor"),
+    )
+
+
+def _patterns(stored: list[str] | None) -> tuple[str, ...] | None:
+    return None if stored is None else tuple(stored)
+
+
+#: For each connection, what it is to be sent: an event, and why.
+Plan = dict[str, list[tuple[Placed, str]]]
+
+
+@dataclass(slots=True)
+class Audience:
+    """Every connection as of one version, behind one matcher."""
+
+    version: int
+    connections: dict[str, Connection]
+    _matcher: Matcher[tuple[str, str]]
+    _allowed: dict[str, tuple[TopicPattern, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, version: int, connections: Iterable[Connection]) -> Audience:
+        """Compile the subscriptions of all connections."""
+        rows = {connection.id: connection for connection in connections}
+        matcher = Matcher(
+            ((row.id, subscription.id), subscription.topics, subscription.filter)
+            for row in rows.values()
+            for subscription in row.subscriptions
+        )
+        allowed = {
+            row.id: tuple(map(compile_pattern, row.allowed))
+            for row in rows.values()
+            if row.allowed is not None
+        }
+        return cls(version, rows, matcher, allowed)
+
+    def plan(self, events: Iterable[Placed], only: set[str] | None = None) -> Plan:
+        """Match events against every connection, or against some."""
+        plan: Plan = {}
+        for placed in events:
+            topic, view = placed.event.type, placed.event.view()
+            for connection_id, subscription_id in self._matcher.match(topic, view):
+                if only is not None and connection_id not in only:
+                    continue
+                if self._sees(connection_id, placed):
+                    plan.setdefault(connection_id, []).append((placed, subscription_id))
+        return plan
+
+    def _sees(self, connection_id: str, placed: Placed) -> bool:
+        connection = self.connections[connection_id]
+        target = placed.event.target
+        # A dashboard watches the whole traffic; an addressed event is for its
+        # addressee alone among those who take part in it.
+        if target and connection.channel == "router" and target != connection.client_id:
+            return False
+        allowed = self._allowed.get(connection_id)
+        return allowed is None or any(p.matches(placed.event.type) for p in allowed)

@@ -1,0 +1,231 @@
+"""The one DynamoDB table, in plain Python values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.aws import Aws, Item, is_condition_failure
+
+_BATCH_WRITE = 25
+_BATCH_GET = 100
+_ATTEMPTS = 8
+
+
+class Throttled(Exception):  # noqa: N818 - a state of the table, said as one
+    """DynamoDB kept returning part of a batch as unprocessed."""
+
+
+class Table:
+    """
+    Reads and writes items as plain dictionaries.
+
+    Every method is one AWS call unless it says otherwise. Reads are consistent.
+    """
+
+    def __init__(self, aws: Aws, name: str) -> None:
+        self._aws = aws
+        self.name = name
+
+    def put(self, item: Item) -> None:
+        """Write the item, replacing one of the same key."""
+        self._aws.dynamodb.put_item(TableName=self.name, Item=marshal(item))
+
+    def put_new(self, item: Item) -> bool:
+        """Write the item unless its key is taken; tell whether it was written."""
+        try:
+            self._aws.dynamodb.put_item(
+                TableName=self.name,
+                Item=marshal(item),
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except self._aws.dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """Read one item."""
+        found = self._aws.dynamodb.get_item(
+            TableName=self.name, Key=_key(pk, sk), ConsistentRead=True
+        )
+        return unmarshal(found["Item"]) if "Item" in found else None
+
+    def get_many(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Item]:
+        """Read items by key, those that exist: one call for each 100."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[tuple[str, str], Item] = {}
+        for start in range(0, len(wanted), _BATCH_GET):
+            for item in self._get_batch(wanted[start : start + _BATCH_GET]):
+                found[item["pk"], item["sk"]] = item
+        return found
+
+    def _get_batch(self, keys: Sequence[tuple[str, str]]) -> Iterator[Item]:
+        request: Any = {
+            self.name: {"Keys": [_key(*key) for key in keys], "ConsistentRead": True}
+        }
+        for _ in range(_ATTEMPTS):
+            answer = self._aws.dynamodb.batch_get_item(RequestItems=request)
+            yield from map(unmarshal, answer["Responses"].get(self.name, []))
+            request = answer.get("UnprocessedKeys")
+            if not request:
+                return
+        raise Throttled("reading a batch")
+
+    def put_many(self, items: Iterable[Item]) -> None:
+        """Write items without conditions: one call for each 25."""
+        wanted = [{"PutRequest": {"Item": marshal(item)}} for item in items]
+        for start in range(0, len(wanted), _BATCH_WRITE):
+            self._put_batch(wanted[start : start + _BATCH_WRITE])
+
+    def _put_batch(self, requests: list[Any]) -> None:
+        request: Any = {self.name: requests}
+        for _ in range(_ATTEMPTS):
+            answer = self._aws.dynamodb.batch_write_item(RequestItems=request)
+            request = answer.get("UnprocessedItems")
+            if not request:
+                return
+        raise Throttled("writing a batch")
+
+    def query(  # noqa: PLR0913 - one name for each thing DynamoDB lets one say
+        self,
+        pk: str,
+        *,
+        after: str | None = None,
+        until: str | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
+        fields: Sequence[str] = (),
+    ) -> Iterator[Item]:
+        """
+        Read a partition in the order of its sort keys; one call for each page.
+
+        `after` is exclusive, `until` inclusive.
+        """
+        request = self._query(pk, after, until, fields)
+        request["ScanIndexForward"] = not newest_first
+        left = limit
+        while left is None or left > 0:
+            if left is not None:
+                request["Limit"] = left
+            page = self._aws.dynamodb.query(**request)
+            yield from map(unmarshal, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            left = None if left is None else left - len(page["Items"])
+
+    def _query(
+        self, pk: str, after: str | None, until: str | None, fields: Sequence[str]
+    ) -> Any:
+        values: dict[str, Any] = {":pk": pk}
+        condition = "pk = :pk"
+        if after is not None or until is not None:
+            # A key condition takes one range: BETWEEN is inclusive at both ends,
+            # so an exclusive start gets the lowest character behind it.
+            condition += " AND sk BETWEEN :after AND :until"
+            values[":after"] = after + "\x01" if after else "\x01"
+            values[":until"] = until if until is not None else "\U0010ffff"
+        request: Any = {
+            "TableName": self.name,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": marshal(values),
+            "ConsistentRead": True,
+        }
+        if fields:
+            request["ProjectionExpression"] = ", ".join(f"#{name}" for name in fields)
+            request["ExpressionAttributeNames"] = {f"#{name}": name for name in fields}
+        return request
+
+    def add(self, pk: str, sk: str, **amounts: float | set[str]) -> Item:
+        """Add to counters, or members to sets, of one item; return it as it is now."""
+        names = {f"#{name}": name for name in amounts}
+        answer = self._aws.dynamodb.update_item(
+            TableName=self.name,
+            Key=_key(pk, sk),
+            UpdateExpression="ADD " + ", ".join(f"#{n} :{n}" for n in amounts),
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=marshal({f":{n}": v for n, v in amounts.items()}),
+            ReturnValues="ALL_NEW",
+        )
+        return unmarshal(answer["Attributes"])
+
+    def set(
+        self, pk: str, sk: str, changes: Item, *, only_if: Item | None = None
+    ) -> bool:
+        """
+        Set attributes of an item that exists; tell whether it was done.
+
+        `only_if` names attributes and the values they must still have.
+        """
+        expected = {"pk": pk, **(only_if or {})}
+        values = {f":s_{n}": v for n, v in changes.items()}
+        values |= {f":c_{n}": v for n, v in expected.items()}
+        try:
+            self._aws.dynamodb.update_item(
+                TableName=self.name,
+                Key=_key(pk, sk),
+                UpdateExpression="SET " + ", ".join(f"#{n} = :s_{n}" for n in changes),
+                ConditionExpression=" AND ".join(f"#{n} = :c_{n}" for n in expected),
+                ExpressionAttributeNames={f"#{n}": n for n in {*changes, *expected}},
+                ExpressionAttributeValues=marshal(values),
+            )
+        except self._aws.dynamodb.exceptions.ClientError as error:
+            if is_condition_failure(error):
+                return False
+            raise
+        return True
+
+    def delete(self, pk: str, sk: str) -> bool:
+        """Remove an item; tell whether there was one."""
+        answer = self._aws.dynamodb.delete_item(
+            TableName=self.name, Key=_key(pk, sk), ReturnValues="ALL_OLD"
+        )
+        return bool(answer.get("Attributes"))
+
+
+def _key(pk: str, sk: str) -> Any:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def marshal(item: Item) -> Any:
+    """Turn plain values into DynamoDB's typed ones; None is left out."""
+    return {name: _typed(value) for name, value in item.items() if value is not None}
+
+
+def unmarshal(item: Any) -> Item:
+    """Turn DynamoDB's typed values into plain ones."""
+    return {name: _plain(value) for name, value in item.items()}
+
+
+def _typed(value: Any) -> Any:  # noqa: PLR0911 - one line for each type
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int() | float() | Decimal():
+            return {"N": str(value)}
+        case dict():
+            return {"M": marshal(value)}
+        case set() | frozenset():
+            return {"SS": sorted(value)}
+        case list() | tuple():
+            return {"L": [_typed(member) for member in value]}
+        case bytes():
+            return {"B": value}
+    raise TypeError(f"no DynamoDB type for {type(value).__name__}")
+
+
+def _plain(value: Any) -> Any:
+    ((kind, inner),) = value.items()
+    match kind:
+        case "N":
+            return float(inner) if "." in inner or "E" in inner.upper() else int(inner)
+        case "M":
+            return unmarshal(inner)
+        case "L":
+            return [_plain(member) for member in inner]
+        case "SS":
+            return set(inner)
+    return inner

@@ -1,0 +1,124 @@
+// What surrounds every page: the rail, the connection mark, the theme, the dialogs.
+
+import { html, useEffect, useState } from "./preact-htm.js";
+import { apiKey } from "./api.js";
+import { useHotkeys, useWindow } from "./hooks.js";
+import { Badge, Dialog, Icon, IconButton, Toasts, exactTime } from "./ui.js";
+
+// One line for each page: its link, its name, its icon, and the letter after `g`.
+const PAGES = [
+  { href: "./", name: "Overview", icon: "overview", key: "o" },
+];
+
+const THEMES = ["auto", "light", "dark"];
+const THEME_ICONS = { auto: "auto", light: "sun", dark: "moon" };
+const GO_MS = 1_000;
+
+const SHORTCUTS = [
+  ["/", "Search: go to the filter"],
+  ["↑ ↓", "Walk the table"],
+  ["Enter", "Open the event"],
+  ["p", "Pause or resume the feed"],
+  ["n", "Publish an event"],
+  ["Esc", "Close what is open"],
+  ["?", "This list"],
+  ...PAGES.map(({ key, name }) => [`g ${key}`, `Go to ${name}`]),
+];
+
+/** The frame of a page: `current` is its name, `live` the status of its connection. */
+export function Shell({ current, live, config, children }) {
+  const [dialog, setDialog] = useState(null);
+  const close = () => setDialog(null);
+  useWindow("eventyard:unauthorized", () => setDialog("key"));
+  useHotkeys({ "?": () => setDialog("shortcuts"), ...useGo() });
+  return html`<div class="shell">
+    <a class="skip" href="#main">Skip to the content</a>
+    <nav class="rail" aria-label="Pages">
+      <a class="brand" href="./"><img src="static/favicon.svg" alt="" width="22" height="22" /><span>Eventyard</span></a>
+      <ul class="pages">${PAGES.map((page) => html`<${PageLink} ...${page} current=${current} />`)}</ul>
+      <div class="rail-foot">
+        <${Connection} live=${live} />
+        <div class="rail-tools">
+          <${ThemeSwitch} />
+          ${config?.auth === "keys" && html`<${IconButton} icon="key" label="API key" onClick=${() => setDialog("key")} />`}
+          <button type="button" class="icon-button" aria-label="Keyboard shortcuts (?)" title="Keyboard shortcuts (?)" onClick=${() => setDialog("shortcuts")}>?</button>
+        </div>
+        ${config && html`<p class="muted version">v${config.version} · ${config.stage}${config.auth === "open" && html` · <span title="Anyone who reaches this address may read and publish (EVENTYARD_AUTH=open).">open</span>`}</p>`}
+      </div>
+    </nav>
+    ${children}
+    <${Toasts} />
+    ${dialog === "shortcuts" && html`<${Shortcuts} onClose=${close} />`}
+    ${dialog === "key" && html`<${KeyDialog} onClose=${close} />`}
+  </div>`;
+}
+
+const PageLink = ({ href, name, icon, current }) =>
+  html`<li><a href=${href} aria-current=${name === current ? "page" : null}><${Icon} name=${icon} />${name}</a></li>`;
+
+// `g`, then a letter, goes to a page.
+function useGo() {
+  const [armed, arm] = useState(false);
+  useEffect(() => {
+    const timer = armed && setTimeout(() => arm(false), GO_MS);
+    return () => clearTimeout(timer);
+  }, [armed]);
+  if (!armed) return { g: () => arm(true) };
+  return Object.fromEntries(PAGES.map(({ key, href }) => [key, () => location.assign(href)]));
+}
+
+const KINDS = { live: "ok", connecting: "quiet", reconnecting: "warning", offline: "failed" };
+
+function Connection({ live }) {
+  const since = exactTime(live.since);
+  const clock = new Date(live.since).toLocaleTimeString("en-GB");
+  const words = { live: "Live", connecting: "Connecting", reconnecting: "Reconnecting", offline: `Offline since ${clock}` };
+  return html`<p class="connection" role="status" title="${words[live.state]}, since ${since}">
+    <${Badge} kind=${KINDS[live.state]}>${words[live.state]}<//>
+  </p>`;
+}
+
+function ThemeSwitch() {
+  const [theme, setTheme] = useState(() => document.documentElement.dataset.theme ?? "auto");
+  const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+  const choose = () => {
+    remember(next);
+    setTheme(next);
+  };
+  return html`<${IconButton} icon=${THEME_ICONS[theme]} label="Theme: ${theme}. Switch to ${next}" onClick=${choose} />`;
+}
+
+function remember(theme) {
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  try {
+    localStorage.setItem("eventyard.theme", theme);
+  } catch {
+    // Storage may be switched off: it holds for this page then.
+  }
+}
+
+const Shortcuts = ({ onClose }) =>
+  html`<${Dialog} title="Keyboard shortcuts" onClose=${onClose}>
+    <dl class="shortcuts">${SHORTCUTS.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
+  <//>`;
+
+function KeyDialog({ onClose }) {
+  const [key, setKey] = useState(apiKey.get());
+  const save = (event) => {
+    event.preventDefault();
+    onClose();
+    apiKey.set(key.trim());
+  };
+  return html`<${Dialog} title="API key" onClose=${onClose}>
+    <form onSubmit=${save}>
+      <p>This Eventyard asks for a key. It is kept for this tab only, until you close it.</p>
+      <div class="field">
+        <label for="api-key">API key</label>
+        <input id="api-key" class="mono" type="password" autocomplete="off" spellcheck=${false} autofocus required
+          value=${key} onInput=${(event) => setKey(event.target.value)} />
+      </div>
+      <footer class="dialog-foot"><button type="submit" class="button primary">Use this key</button></footer>
+    </form>
+  <//>`;
+}

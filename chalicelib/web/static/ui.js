@@ -1,0 +1,245 @@
+// The small parts that every page is made of. Whatever a stranger wrote becomes text
+// nodes here, never markup.
+
+import { html, useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "./preact-htm.js";
+import { hintFor } from "./api.js";
+import { useNow } from "./hooks.js";
+
+const COPIED_MS = 1_500;
+const TOAST_MS = 5_000;
+const counts = new Intl.NumberFormat("en-GB");
+const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
+
+export const formatCount = (value) => (value > 999_999 ? compact : counts).format(value);
+export const plural = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+const ICONS = {
+  overview: "M2 2h5v5H2zM9 2h5v3H9zM9 7h5v7H9zM2 9h5v5H2z",
+  copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
+  check: "M3 8.5 6.5 12 13 4.5",
+  close: "M4 4l8 8M12 4l-8 8",
+  pause: "M5.5 3.5v9M10.5 3.5v9",
+  play: "M5 3.2v9.6L12.5 8z",
+  up: "M8 13V3M4 7l4-4 4 4",
+  search: "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.4 10.4 14 14",
+  filter: "M2 3.5h12M4.5 8h7M6.5 12.5h3",
+  warning: "M8 2.5 14.5 13.5h-13zM8 6.5v3.5M8 11.9v.2",
+  sun: "M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1",
+  moon: "M13.5 9.5A6 6 0 0 1 6.5 2.5a5.8 5.8 0 1 0 7 7z",
+  auto: "M2 3h12v8H2zM6 14h4M8 11v3",
+  key: "M5.5 7.5a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM7.7 8.3 13.5 2.5M11 5l2 2",
+  caret: "M6 4l4 4-4 4",
+};
+
+export const Icon = ({ name }) =>
+  html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${ICONS[name]} /></svg>`;
+
+/** A state, as a sign and a word: `kind` is ok, running, warning, failed or quiet. */
+export const Badge = ({ kind = "quiet", children }) =>
+  html`<span class="badge ${kind}"><span class="sign" aria-hidden="true">${SIGNS[kind]}</span>${children}</span>`;
+
+const SIGNS = { ok: "✓", running: "●", warning: "▲", failed: "✕", quiet: "–" };
+
+export function IconButton({ icon, label, ...rest }) {
+  return html`<button type="button" class="icon-button" aria-label=${label} title=${label} ...${rest}><${Icon} name=${icon} /></button>`;
+}
+
+/** Put a text on the clipboard, also where browsers offer none (plain http). */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    copyBySelection(text);
+  }
+}
+
+function copyBySelection(text) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "offscreen";
+  (document.querySelector("dialog[open]") ?? document.body).append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+/** Copies `text`, or what `text()` returns. */
+export function CopyButton({ text, label = "Copy", children }) {
+  const [done, setDone] = useState(false);
+  useEffect(() => {
+    const timer = done && setTimeout(() => setDone(false), COPIED_MS);
+    return () => clearTimeout(timer);
+  }, [done]);
+  const copy = (event) => {
+    event.stopPropagation();
+    copyText(typeof text === "function" ? text() : text);
+    setDone(true);
+  };
+  const icon = html`<${Icon} name=${done ? "check" : "copy"} />`;
+  const said = done ? "Copied" : label;
+  if (!children) return html`<button type="button" class="icon-button copy" aria-label=${said} title=${said} onClick=${copy}>${icon}</button>`;
+  return html`<button type="button" class="button small" onClick=${copy}>${icon}${done ? "Copied" : children}</button>`;
+}
+
+/** An id shortened in the middle, whole on hover, with copy. */
+export function Id({ value, keep = 6 }) {
+  const text = String(value);
+  const short = text.length <= 2 * keep + 3 ? text : `${text.slice(0, keep)}…${text.slice(-keep)}`;
+  return html`<span class="id"><code title=${text}>${short}</code><${CopyButton} text=${text} label="Copy id" /></span>`;
+}
+
+const STEPS = [
+  [60, 1, "s"],
+  [3_600, 60, "m"],
+  [86_400, 3_600, "h"],
+  [Infinity, 86_400, "d"],
+];
+
+function ago(seconds) {
+  if (seconds < 1) return "now";
+  const [, size, unit] = STEPS.find(([below]) => seconds < below);
+  return `${Math.floor(seconds / size)} ${unit} ago`;
+}
+
+/** A moment, relative; exact on hover. */
+export function Time({ value }) {
+  const now = useNow();
+  const moment = Date.parse(value);
+  if (Number.isNaN(moment)) return html`<span>${String(value ?? "")}</span>`;
+  return html`<time datetime=${String(value)} title=${exactTime(moment)}>${ago((now - moment) / 1000)}</time>`;
+}
+
+export function exactTime(moment) {
+  const text = new Date(moment).toISOString();
+  return `${text.slice(0, 10)} ${text.slice(11, 23)} UTC`;
+}
+
+/** One sentence why nothing is here, and what fills it. */
+export const EmptyState = ({ title, children }) =>
+  html`<section class="empty"><h3>${title}</h3>${children}</section>`;
+
+/** A command to copy. */
+export const Command = ({ text }) =>
+  html`<div class="command"><pre tabindex="0" aria-label="Command">${text}</pre><${CopyButton} text=${text} label="Copy command" /></div>`;
+
+/** What went wrong: code, message, what to do, and a way to try again. */
+export function ErrorPanel({ error, title, onRetry }) {
+  return html`<section class="error-panel" role="alert">
+    <${Icon} name="warning" />
+    <div>
+      <p class="error-title">${title && html`<strong>${title}</strong>`} <code>${error.code ?? "error"}</code></p>
+      <p>${error.message}</p>
+      <p class="muted">${hintFor(error)}</p>
+    </div>
+    ${onRetry && html`<button type="button" class="button" onClick=${onRetry}>Retry</button>`}
+  </section>`;
+}
+
+export const Skeleton = ({ lines = 8 }) =>
+  html`<div class="skeleton" role="status" aria-label="Loading">${Array.from({ length: lines }, () => html`<span />`)}</div>`;
+
+/** Says a count to those who cannot see it, at most every few seconds. */
+export function Announce({ text, every = 5_000 }) {
+  const [said, setSaid] = useState("");
+  const latest = useRef(text);
+  latest.current = text;
+  useEffect(() => {
+    const timer = setInterval(() => setSaid(latest.current), every);
+    return () => clearInterval(timer);
+  }, [every]);
+  return html`<p class="offscreen" aria-live="polite" role="status">${said}</p>`;
+}
+
+/** Details at the right, beside what they belong to. Takes the focus when `focus`. */
+export function Drawer({ title, label, onClose, focus, tools, children }) {
+  const panel = useRef();
+  useLayoutEffect(() => {
+    if (focus) (panel.current.querySelector("[autofocus]") ?? panel.current).focus();
+  }, [label, focus]);
+  return html`<aside class="drawer" aria-label=${label} tabindex="-1" ref=${panel}>
+    <header class="drawer-head">
+      <h2>${title}</h2>
+      <div class="tools">${tools}<${IconButton} icon="close" label="Close (Esc)" onClick=${onClose} /></div>
+    </header>
+    <div class="drawer-body">${children}</div>
+  </aside>`;
+}
+
+/** Tabs over panels: [{ id, name, body() }]; left and right move between them. */
+export function Tabs({ tabs, chosen, onChoose, label }) {
+  const move = (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by) return;
+    const at = tabs.findIndex((tab) => tab.id === chosen);
+    onChoose(tabs[(at + by + tabs.length) % tabs.length].id);
+    requestAnimationFrame(() => event.target.closest("[role=tablist]")?.querySelector("[aria-selected=true]")?.focus());
+  };
+  const tab = ({ id, name }) => html`<button
+    type="button" role="tab" id="tab-${id}" aria-selected=${String(id === chosen)} aria-controls="panel-${id}"
+    tabindex=${id === chosen ? 0 : -1} onClick=${() => onChoose(id)}>${name}</button>`;
+  const open = tabs.find(({ id }) => id === chosen);
+  return html`<div class="tabs" role="tablist" aria-label=${label} onKeyDown=${move}>${tabs.map(tab)}</div>
+    <div class="tab-panel" role="tabpanel" id="panel-${open.id}" aria-labelledby="tab-${open.id}">${open.body()}</div>`;
+}
+
+/** A modal dialog; the browser keeps the focus in it and closes it on Esc. */
+export function Dialog({ title, onClose, children }) {
+  const dialog = useRef();
+  useLayoutEffect(() => {
+    const before = document.activeElement;
+    dialog.current.showModal();
+    return () => before?.focus?.();
+  }, []);
+  return html`<dialog ref=${dialog} aria-label=${title} onClose=${onClose}>
+    <header class="dialog-head"><h2>${title}</h2><${IconButton} icon="close" label="Close (Esc)" onClick=${onClose} /></header>
+    ${children}
+  </dialog>`;
+}
+
+/** Asks once before something is done, naming it. */
+export function Confirm({ title, action, onConfirm, onClose, children }) {
+  return html`<${Dialog} title=${title} onClose=${onClose}>
+    <p>${children}</p>
+    <footer class="dialog-foot">
+      <button type="button" class="button" onClick=${onClose}>Cancel</button>
+      <button type="button" class="button primary" onClick=${onConfirm}>${action}</button>
+    </footer>
+  <//>`;
+}
+
+/** A labelled field with its fault under it. */
+export function Field({ label, id, hint, fault, children }) {
+  return html`<div class="field ${fault ? "faulty" : ""}">
+    <label for=${id}>${label}${hint && html` <span class="muted">${hint}</span>`}</label>
+    ${children}
+    ${fault && html`<p class="fault" id="${id}-fault">${fault}</p>`}
+  </div>`;
+}
+
+/** Tell something in passing: `kind` as a badge's. */
+export function toast(text, kind = "ok") {
+  window.dispatchEvent(new CustomEvent("eventyard:toast", { detail: { text, kind } }));
+}
+
+export function Toasts() {
+  const [toasts, setToasts] = useState([]);
+  useEffect(() => {
+    const show = ({ detail }) => {
+      setToasts((shown) => [...shown.slice(-2), detail]);
+      setTimeout(() => setToasts((shown) => shown.filter((one) => one !== detail)), TOAST_MS);
+    };
+    window.addEventListener("eventyard:toast", show);
+    return () => window.removeEventListener("eventyard:toast", show);
+  }, []);
+  return html`<div class="toasts" role="status" aria-live="polite">
+    ${toasts.map(({ text, kind }) => html`<p class="toast"><${Badge} kind=${kind}>${text}<//></p>`)}
+  </div>`;
+}
+
+/** Keeps a fault in one part from blanking the page. */
+export function Guard({ children }) {
+  const [error, reset] = useErrorBoundary((fault) => console.error(fault));
+  if (!error) return children;
+  const shown = { code: "page_error", message: error.message, details: {} };
+  return html`<${ErrorPanel} title="This part of the page failed" error=${shown} onRetry=${reset} />`;
+}

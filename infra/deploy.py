@@ -1,0 +1,347 @@
+"""Deploy the stack by CloudFormation: to AWS, or to anything that speaks like it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import botocore.exceptions
+import yaml
+
+from infra import template
+from infra.package import BUILD, Artefact, Say, package
+
+#: What a deployment needs of an emulator, by the names its health page uses.
+_SERVICES: Final = (
+    "apigateway",
+    "apigatewayv2",
+    "cloudformation",
+    "dynamodb",
+    "dynamodbstreams",
+    "events",
+    "iam",
+    "lambda",
+    "logs",
+    "s3",
+    "sns",
+    "sqs",
+)
+#: Settings of the local run alone: no function has a use for them.
+_NOT_FOR_FUNCTIONS: Final = frozenset(
+    {
+        "EVENTYARD_PORT",
+        "EVENTYARD_EMULATOR_PORT",
+        "EVENTYARD_STATE",
+        "EVENTYARD_URL",
+        "EVENTYARD_API_KEY",
+        "EVENTYARD_QUEUE_VISIBILITY_S",
+        "EVENTYARD_RETENTION_DAYS",
+        "EVENTYARD_STAGE",
+    }
+)
+_FINGERPRINT: Final = "eventyard:fingerprint"
+_POLL_SECONDS: Final = 0.25
+_DEPLOY_SECONDS: Final = 900
+
+
+class DeployError(Exception):
+    """The stack could not be deployed; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack: its name and its outputs."""
+
+    name: str
+    outputs: Mapping[str, str]
+    #: False when it was as it should be already.
+    changed: bool
+
+
+def settings_from(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the `EVENTYARD_*` variables that functions are given."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith("EVENTYARD_") and name not in _NOT_FOR_FUNCTIONS
+    }
+
+
+def parameters_from(environment: Mapping[str, str], stage: str) -> dict[str, str]:
+    """Return the template's parameters as the environment sets them."""
+    wanted = {
+        "Stage": stage,
+        "RetentionDays": environment.get("EVENTYARD_RETENTION_DAYS", ""),
+        "QueueVisibility": environment.get("EVENTYARD_QUEUE_VISIBILITY_S", ""),
+    }
+    return {name: value for name, value in wanted.items() if value}
+
+
+class Deployer:
+    """Puts one artefact into one account of AWS or of an emulator."""
+
+    def __init__(self, emulator: str, say: Say) -> None:
+        self.emulator = emulator.rstrip("/")
+        self.say = say
+        self._session = _session(self.emulator)
+
+    def client(self, service: str) -> Any:
+        """Return a client for the target."""
+        return self._session.client(service)
+
+    def deploy(
+        self,
+        artefact: Artefact,
+        target: template.Target,
+        parameters: Mapping[str, str],
+    ) -> Stack:
+        """Create or update the stack; does nothing when it is as it should be."""
+        name = f"eventyard-{target.stage}"
+        bucket = self._bucket(target.stage)
+        code = {"Bucket": bucket, "Key": f"{artefact.digest}.zip"}
+        finished = template.finish(artefact, target, code)
+        mark = template.fingerprint(finished, parameters)
+        found = self._describe(name)
+        if found and _tags(found).get(_FINGERPRINT) == mark and _is_settled(found):
+            return Stack(name, _outputs(found), changed=False)
+        url = self._upload(artefact, finished, bucket, code["Key"])
+        self._apply(name, url, mark, parameters, exists=found is not None)
+        return Stack(name, _outputs(self._describe(name) or {}), changed=True)
+
+    def find(self, stage: str) -> Stack | None:
+        """Return the stack as it is deployed now."""
+        found = self._describe(f"eventyard-{stage}")
+        return Stack(f"eventyard-{stage}", _outputs(found), False) if found else None
+
+    def _bucket(self, stage: str) -> str:
+        account = self.client("sts").get_caller_identity()["Account"]
+        region = self.client("s3").meta.region_name
+        name = f"eventyard-{stage}-code-{account}-{region}"
+        s3 = self.client("s3")
+        try:
+            s3.head_bucket(Bucket=name)
+        except botocore.exceptions.ClientError:
+            place = {"LocationConstraint": region}
+            extra = {} if region == "us-east-1" else {"CreateBucketConfiguration": place}
+            s3.create_bucket(Bucket=name, **extra)
+            s3.put_public_access_block(
+                Bucket=name,
+                PublicAccessBlockConfiguration={
+                    "BlockPublicAcls": True,
+                    "BlockPublicPolicy": True,
+                    "IgnorePublicAcls": True,
+                    "RestrictPublicBuckets": True,
+                },
+            )
+        return name
+
+    def _upload(
+        self, artefact: Artefact, finished: Any, bucket: str, key: str
+    ) -> str:
+        self.say("Uploading the code")
+        s3 = self.client("s3")
+        s3.upload_file(str(artefact.zip_path), bucket, key)
+        path = template.write(finished, artefact.template_path.with_name("stack.yaml"))
+        name = f"{artefact.digest}.yaml"
+        s3.upload_file(str(path), bucket, name)
+        url = s3.generate_presigned_url(
+            "get_object", Params={"Bucket": bucket, "Key": name}
+        )
+        return str(url).partition("?")[0]
+
+    def _apply(
+        self,
+        name: str,
+        url: str,
+        mark: str,
+        parameters: Mapping[str, str],
+        *,
+        exists: bool,
+    ) -> None:
+        formation = self.client("cloudformation")
+        call = formation.update_stack if exists else formation.create_stack
+        self.say("Updating the stack" if exists else "Creating the stack")
+        try:
+            call(
+                StackName=name,
+                TemplateURL=url,
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+                Tags=[{"Key": _FINGERPRINT, "Value": mark}],
+                Parameters=[
+                    {"ParameterKey": key, "ParameterValue": value}
+                    for key, value in parameters.items()
+                ],
+            )
+        except botocore.exceptions.ClientError as error:
+            if "No updates are to be performed" in str(error):
+                return
+            raise DeployError(f"CloudFormation refused the stack: {error}") from error
+        self._wait(name)
+
+    def _wait(self, name: str) -> None:
+        until = time.monotonic() + _DEPLOY_SECONDS
+        told: set[str] = set()
+        while time.monotonic() < until:
+            found = self._describe(name) or {}
+            status = found.get("StackStatus", "")
+            self._tell_progress(name, told)
+            if status.endswith("_COMPLETE") and "ROLLBACK" not in status:
+                return
+            if status.endswith(("_FAILED", "ROLLBACK_COMPLETE")):
+                raise DeployError(f"The stack is {status}.\n{self._reasons(name)}")
+            time.sleep(_POLL_SECONDS if self.emulator else 3)
+        raise DeployError(f"The stack was not ready after {_DEPLOY_SECONDS} s.")
+
+    def _tell_progress(self, name: str, told: set[str]) -> None:
+        for resource in self._resources(name):
+            logical_id = resource["LogicalResourceId"]
+            if (
+                resource["ResourceStatus"].endswith("_COMPLETE")
+                and logical_id not in told
+            ):
+                told.add(logical_id)
+        self.say(f"  {len(told)} resources stand")
+
+    def _resources(self, name: str) -> list[Any]:
+        formation = self.client("cloudformation")
+        pages = formation.get_paginator("list_stack_resources").paginate(StackName=name)
+        return [one for page in pages for one in page["StackResourceSummaries"]]
+
+    def _reasons(self, name: str) -> str:
+        events = self.client("cloudformation").describe_stack_events(StackName=name)
+        failed = [
+            f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', '?')}"
+            for event in events["StackEvents"]
+            if event["ResourceStatus"].endswith("FAILED")
+        ]
+        return "\n".join(failed)
+
+    def _describe(self, name: str) -> Any:
+        try:
+            found = self.client("cloudformation").describe_stacks(StackName=name)
+        except botocore.exceptions.ClientError:
+            return None
+        return found["Stacks"][0]
+
+
+def _session(emulator: str) -> Any:
+    if not emulator:
+        import boto3  # noqa: PLC0415
+
+        return boto3.session.Session()
+    from localstack_client.session import Session  # noqa: PLC0415
+
+    os.environ["AWS_ENDPOINT_URL"] = emulator
+    return Session(region_name=os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
+
+
+def _outputs(found: Any) -> dict[str, str]:
+    outputs = found.get("Outputs", [])
+    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+
+def _tags(found: Any) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+
+
+def _is_settled(found: Any) -> bool:
+    return found["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+
+
+def check_emulator(address: str) -> None:
+    """
+    Raise DeployError unless the emulator answers and has what a deployment needs.
+
+    Emulators tell what they have at LocalStack's health address; one that does not
+    tell is taken at its word later.
+    """
+    import json  # noqa: PLC0415
+
+    try:
+        with urllib.request.urlopen(  # noqa: S310 - an address the user set
+            f"{address.rstrip('/')}/_localstack/health", timeout=5
+        ) as answer:
+            found = json.load(answer).get("services", {})
+    except urllib.error.HTTPError:
+        return
+    except (OSError, ValueError) as error:
+        raise DeployError(
+            f"No emulator answers at {address}: {error}. Start one, or unset "
+            "AWS_ENDPOINT_URL to deploy to AWS."
+        ) from error
+    missing = [n for n in _SERVICES if found and found.get(n, "disabled") == "disabled"]
+    if missing:
+        raise DeployError(
+            f"The emulator at {address} lacks {', '.join(missing)}: the stack needs "
+            "them. `make run` brings an emulator that has them all."
+        )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Deploy from the command line: `make deploy STAGE=...`."""
+    parser = argparse.ArgumentParser(prog="make deploy", description=__doc__)
+    parser.add_argument("--stage", default=os.environ.get("EVENTYARD_STAGE", "dev"))
+    parser.add_argument("--template-only", action="store_true", help="write, stop")
+    chosen = parser.parse_args(arguments)
+    emulator = os.environ.get("AWS_ENDPOINT_URL", "")
+    try:
+        if chosen.template_only:
+            print(_write_template(chosen.stage))
+            return
+        stack = _deploy(chosen.stage, emulator)
+    except (DeployError, botocore.exceptions.BotoCoreError) as error:
+        raise SystemExit(f"Not deployed: {error}") from None
+    print(f"{stack.name} is {'deployed' if stack.changed else 'up to date'}:")
+    for name, value in _addresses(stack, emulator).items():
+        print(f"  {name:10} {value}")
+
+
+def _write_template(stage: str) -> Path:
+    artefact = package(lambda _: None)
+    code = {"Bucket": "eventyard-code", "Key": f"{artefact.digest}.zip"}
+    finished = template.finish(artefact, template.Target(stage), code)
+    return template.write(finished, BUILD / "out" / "stack.yaml")
+
+
+def _deploy(stage: str, emulator: str) -> Stack:
+    environment = dict(os.environ)
+    if emulator:
+        check_emulator(emulator)
+        environment.setdefault("EVENTYARD_AUTH", "open")
+    elif environment.get("EVENTYARD_AUTH") == "open":
+        raise DeployError(
+            "EVENTYARD_AUTH=open is for local use: on AWS anybody could publish and "
+            "read. Unset it, deploy, then `make key STAGE=...` makes a key."
+        )
+    say: Callable[[str], None] = print
+    target = template.Target(stage, emulator, settings_from(environment))
+    return Deployer(emulator, say).deploy(
+        package(say), target, parameters_from(environment, stage)
+    )
+
+
+def _addresses(stack: Stack, emulator: str) -> dict[str, str]:
+    if not emulator:
+        return {
+            "HTTP": stack.outputs["EndpointURL"],
+            "WebSocket": stack.outputs["WebsocketConnectEndpointURL"],
+        }
+    base = f"{emulator.rstrip('/')}/_aws/execute-api"
+    stage = template.GATEWAY_STAGE
+    return {
+        "HTTP": f"{base}/{stack.outputs['RestAPIId']}/{stage}/",
+        "WebSocket": f"{base}/{stack.outputs['WebsocketAPIId']}/{stage}".replace(
+            "http", "ws", 1
+        ),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Build the artefact: `chalice package` on a staged project, then finish its output."""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import json
+import os
+import platform
+import py_compile
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parent.parent
+BUILD: Final = ROOT / ".eventyard" / "build"
+#: The data botocore keeps of services that no function calls weighs 30 MB.
+_SERVICES: Final = ("dynamodb", "s3", "sns", "sqs", "sts", "sso", "sso-oidc", "signin")
+_OURS: Final = ("app.py", "chalicelib", "eventyard", "chalice")
+
+_CHALICE: Final = "import sys, chalice.cli; sys.exit(chalice.cli.main())"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """What a target deploys: the code, and the template as Chalice left it."""
+
+    zip_path: Path
+    template_path: Path
+
+    @property
+    def digest(self) -> str:
+        """Return a name for the code that changes whenever the code does."""
+        return hashlib.sha256(self.zip_path.read_bytes()).hexdigest()[:24]
+
+
+def architecture() -> str:
+    """Return Lambda's name for this machine's processor: native wheels follow it."""
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+
+def package(say: Say, out: Path | None = None) -> Artefact:
+    """Package the project; only the first time, or after a new pin, does pip run."""
+    out = out or BUILD / "out"
+    dependencies = _dependencies(say)
+    stage = _stage(dependencies)
+    say("Packaging the functions")
+    shutil.rmtree(out, ignore_errors=True)
+    _chalice(stage, out)
+    artefact = Artefact(out / "deployment.zip", out / "sam.yaml")
+    _add_bytecode(artefact.zip_path)
+    return artefact
+
+
+def _dependencies(say: Say) -> Path:
+    requirements = (ROOT / "requirements.txt").read_bytes()
+    recipe = requirements + architecture().encode() + Path(__file__).read_bytes()
+    target = BUILD / f"dependencies-{hashlib.sha256(recipe).hexdigest()[:16]}"
+    if target.exists():
+        return target
+    say("Fetching what the functions depend on")
+    for old in BUILD.glob("dependencies-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    unfinished = target.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    _install(unfinished)
+    _trim(unfinished)
+    _compile_tree(unfinished)
+    return unfinished.rename(target)
+
+
+def _install(target: Path) -> None:
+    # Chalice's own builder: it takes wheels that fit Lambda, not this machine.
+    from chalice.deploy.packager import (  # noqa: PLC0415 - slow, and rarely needed
+        DependencyBuilder,
+        PipRunner,
+        SubprocessPip,
+    )
+    from chalice.utils import OSUtils  # noqa: PLC0415
+
+    builder = DependencyBuilder(
+        OSUtils(), PipRunner(SubprocessPip()), architecture=architecture()
+    )
+    abi = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    builder.build_site_packages(abi, str(ROOT / "requirements.txt"), str(target))
+
+
+def _trim(target: Path) -> None:
+    for entry in (target / "botocore" / "data").iterdir():
+        if entry.is_dir() and entry.name not in _SERVICES:
+            shutil.rmtree(entry)
+    for waste in ("boto3/data", "boto3/examples", "bin"):
+        shutil.rmtree(target / waste, ignore_errors=True)
+
+
+def _compile_tree(target: Path) -> None:
+    compileall.compile_dir(
+        str(target),
+        quiet=2,
+        workers=os.cpu_count() or 1,
+        stripdir=str(target),
+        # Lambda's file system is read-only and its clock is not the packager's:
+        # nothing may look at time stamps, or try to write a newer file.
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+
+
+def _stage(dependencies: Path) -> Path:
+    # A copy with the dependencies in vendor/ and no requirements: so Chalice zips
+    # in a second what it would otherwise fetch anew at each edit of vendor/.
+    stage = BUILD / "project"
+    shutil.rmtree(stage, ignore_errors=True)
+    shutil.copytree(dependencies, stage / "vendor", copy_function=os.link)
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "deployments", "deployed")
+    for name in ("chalicelib", ".chalice"):
+        shutil.copytree(ROOT / name, stage / name, ignore=ignore)
+    shutil.copytree(
+        (ROOT / "vendor" / "eventyard").resolve(),
+        stage / "vendor" / "eventyard",
+        ignore=ignore,
+    )
+    shutil.copy(ROOT / "app.py", stage / "app.py")
+    (stage / "requirements.txt").write_text("")
+    config = json.loads((stage / ".chalice" / "config.json").read_text())
+    config["lambda_architecture"] = architecture()
+    (stage / ".chalice" / "config.json").write_text(json.dumps(config))
+    return stage
+
+
+def _chalice(stage: Path, out: Path) -> None:
+    command = [sys.executable, "-c", _CHALICE, "--project-dir", str(stage)]
+    command += ["package", "--template-format", "yaml"]
+    command += ["--merge-template", str(ROOT / "infra" / "resources.yaml"), str(out)]
+    environment = {
+        **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
+    }
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"Packaging failed:\n{done.stdout}{done.stderr}")
+
+
+def _add_bytecode(zip_path: Path) -> None:
+    with zipfile.ZipFile(zip_path, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name in _sources(archive):
+            folder, _, module = name.rpartition("/")
+            stem = module.removesuffix(".py")
+            tag = sys.implementation.cache_tag
+            cached = f"{folder}/__pycache__/{stem}.{tag}.pyc".lstrip("/")
+            archive.writestr(cached, _bytecode(name, archive.read(name)))
+
+
+def _sources(archive: zipfile.ZipFile) -> Iterator[str]:
+    for name in archive.namelist():
+        if name.endswith(".py") and name.split("/")[0] in _OURS:
+            yield name
+
+
+def _bytecode(name: str, source: bytes) -> bytes:
+    scratch = BUILD / "scratch.py"
+    scratch.write_bytes(source)
+    compiled = py_compile.compile(
+        str(scratch),
+        dfile=name,
+        cfile=str(BUILD / "scratch.pyc"),
+        doraise=True,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+    return Path(compiled).read_bytes()
+
+
+if __name__ == "__main__":
+    made = package(print)
+    print(f"{made.zip_path} {made.zip_path.stat().st_size / 1e6:.1f} MB")
