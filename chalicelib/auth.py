@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from chalicelib.aws import Item
-from chalicelib.config import AuthMode
-from chalicelib.table import Table
 from eventyard.core.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -22,11 +19,17 @@ from eventyard.core.errors import (
 )
 from eventyard.core.topics import compile_pattern
 
+from chalicelib.aws import Item
+from chalicelib.config import AuthMode
+from chalicelib.table import Table
+
 #: What a key may be allowed. Those about events may end in `:<topic pattern>`.
 SCOPES: Final = ("admin", "events:publish", "events:subscribe")
 _PREFIX: Final = "ey_"
 _PARTITION: Final = "key"
-_BEARER: Final = re.compile(r"Bearer +(?P<token>[A-Za-z0-9_\-.~+/=]{1,512})", re.I)
+_BEARER: Final = re.compile(
+    r"Bearer +(?P<token>[A-Za-z0-9_\-.~+/=]{1,512})", re.IGNORECASE
+)
 #: How long a process trusts what it read about a key: the price of a revocation.
 _CACHE_SECONDS: Final = 30.0
 
@@ -60,7 +63,6 @@ class Principal:
             raise PermissionDeniedError(
                 f"This needs the scope {scope}.", details={"scope": scope}
             )
-
 
 
 def require_topics(
@@ -126,7 +128,7 @@ class KeyStore:
         self.table.put({"pk": _PARTITION, "sk": _digest(secret), **row})
         return secret, row
 
-    def list(self) -> Iterator[Item]:
+    def all(self) -> Iterator[Item]:
         """Return every key's row, without anything secret."""
         for row in self.table.query(_PARTITION):
             yield {n: v for n, v in row.items() if n not in ("pk", "sk")}

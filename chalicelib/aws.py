@@ -27,7 +27,7 @@ class Aws:
     @cached_property
     def session(self) -> Session:
         """Return the botocore session that all clients share."""
-        from botocore.session import get_session  # noqa: PLC0415
+        from botocore.session import get_session
 
         return get_session()
 
@@ -52,7 +52,7 @@ class Aws:
         return self._client("sqs")  # type: ignore[no-any-return]
 
     def _client(self, service: str) -> Any:
-        from botocore.config import Config  # noqa: PLC0415
+        from botocore.config import Config
 
         config = Config(
             connect_timeout=2,

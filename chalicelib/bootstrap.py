@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from eventyard import __version__
+
 from chalicelib import config, health
 from chalicelib.auth import Gatekeeper, KeyStore, require_topics
 from chalicelib.aws import Aws
 from chalicelib.table import Table
-from eventyard import __version__
 
 if TYPE_CHECKING:
     from chalicelib.events.log import EventLog
@@ -86,9 +87,7 @@ class Platform:
         settings = self.settings
         return {
             "relay": QueuePair(None, settings.relay_dead_url),
-            "routing": QueuePair(
-                settings.routing_queue_url, settings.routing_dead_url
-            ),
+            "routing": QueuePair(settings.routing_queue_url, settings.routing_dead_url),
             "live": QueuePair(settings.live_queue_url, settings.live_dead_url),
         }
 
@@ -189,14 +188,14 @@ class Platform:
                     self.aws, self.settings.topic_arn, self.relay.lag_ms
                 ),
                 "persistence": lambda: health.persistence(self.table),
-                "queue": lambda: health.queues(self.queues.list),
+                "queue": lambda: health.queues(self.queues.all),
             }
         )
 
     def stats(self) -> dict[str, Any]:
         """Count what was published and delivered, and what is on its way."""
         live = self.live.stats()
-        queues = self.queues.list()
+        queues = self.queues.all()
         return {
             "events_published": self.relay.published(),
             "events_delivered": live["total_messages_sent"],

@@ -101,4 +101,4 @@ def _auth(env: Mapping[str, str]) -> AuthMode:
     mode = env.get("EVENTYARD_AUTH") or "keys"
     if mode not in ("open", "keys"):
         raise ConfigurationError(f"EVENTYARD_AUTH must be open or keys, not {mode!r}.")
-    return cast(AuthMode, mode)
+    return cast("AuthMode", mode)

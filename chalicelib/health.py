@@ -28,7 +28,10 @@ def check(checks: Mapping[str, Callable[[], None]]) -> dict[str, Any]:
     found = {name: _run(name, run) for name, run in checks.items()}
     states = {state for state, _ in found.values()}
     worst = next(s for s in ("unhealthy", "degraded", "healthy") if s in states)
-    return {"status": worst, "checks": {name: text for name, (_, text) in found.items()}}
+    return {
+        "status": worst,
+        "checks": {name: text for name, (_, text) in found.items()},
+    }
 
 
 def _run(name: str, run: Callable[[], None]) -> tuple[str, str]:

@@ -87,7 +87,7 @@ class Table:
                 return
         raise Throttled("writing a batch")
 
-    def query(  # noqa: PLR0913 - one name for each thing DynamoDB lets one say
+    def query(
         self,
         pk: str,
         *,

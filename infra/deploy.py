@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import botocore.exceptions
-import yaml
 
 from infra import template
 from infra.package import BUILD, Artefact, Say, package
@@ -129,7 +128,9 @@ class Deployer:
             s3.head_bucket(Bucket=name)
         except botocore.exceptions.ClientError:
             place = {"LocationConstraint": region}
-            extra = {} if region == "us-east-1" else {"CreateBucketConfiguration": place}
+            extra = (
+                {} if region == "us-east-1" else {"CreateBucketConfiguration": place}
+            )
             s3.create_bucket(Bucket=name, **extra)
             s3.put_public_access_block(
                 Bucket=name,
@@ -142,9 +143,7 @@ class Deployer:
             )
         return name
 
-    def _upload(
-        self, artefact: Artefact, finished: Any, bucket: str, key: str
-    ) -> str:
+    def _upload(self, artefact: Artefact, finished: Any, bucket: str, key: str) -> str:
         self.say("Uploading the code")
         s3 = self.client("s3")
         s3.upload_file(str(artefact.zip_path), bucket, key)
@@ -233,10 +232,10 @@ class Deployer:
 
 def _session(emulator: str) -> Any:
     if not emulator:
-        import boto3  # noqa: PLC0415
+        import boto3
 
         return boto3.session.Session()
-    from localstack_client.session import Session  # noqa: PLC0415
+    from localstack_client.session import Session  # type: ignore[import-untyped]
 
     os.environ["AWS_ENDPOINT_URL"] = emulator
     return Session(region_name=os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
@@ -262,7 +261,7 @@ def check_emulator(address: str) -> None:
     Emulators tell what they have at LocalStack's health address; one that does not
     tell is taken at its word later.
     """
-    import json  # noqa: PLC0415
+    import json
 
     try:
         with urllib.request.urlopen(  # noqa: S310 - an address the user set

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 #: API Gateway takes no more in one request.
 _BODY_LIMIT: Final = 10 * 1024 * 1024
@@ -64,10 +66,8 @@ class Front:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        try:
+        with contextlib.suppress(OSError):  # where there is no IPv6
             await web.TCPSite(self._runner, "::1", port).start()
-        except OSError:
-            pass  # no IPv6 here, and 127.0.0.1 is enough
 
     async def stop(self) -> None:
         """Stop listening and close what is open."""
@@ -99,7 +99,7 @@ class Front:
         async with self._session.request(
             request.method,
             # As it came: a path that was quoted must stay so.
-            aiohttp.client.URL(self._addresses.http + request.raw_path, encoded=True),
+            URL(self._addresses.http + request.raw_path, encoded=True),
             headers=_passed_on(request.headers),
             # No body rather than an empty one, for which aiohttp makes up a media type.
             data=await request.read() or None,

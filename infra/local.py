@@ -36,7 +36,7 @@ _WATCHED: Final = (
     "infra/functions.yaml",
     "requirements.txt",
 )
-_NOTHING: Final = {"Records": []}
+_NOTHING: Final[dict[str, Any]] = {"Records": []}
 _TICK: Final = {
     "version": "0",
     "id": "local",
@@ -124,8 +124,9 @@ class LocalPlatform:
         self.say("Starting the emulator")
         self.emulator.start()
         await self.emulator.wait()
+        restored = await asyncio.to_thread(self.deployer.find, self.options.stage)
         stack = await asyncio.to_thread(self.deploy)
-        if not stack.changed:
+        if restored is not None:
             await asyncio.to_thread(self._reconnect_stream)
         base = f"{self.emulator.address}/_aws/execute-api"
         outputs, stage = stack.outputs, template.GATEWAY_STAGE
@@ -205,7 +206,9 @@ class LocalPlatform:
         logs = self.deployer.client("logs")
         prefix = f"/aws/lambda/eventyard-{self.options.stage}-"
         with contextlib.suppress(Exception):
-            for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
+            for group in logs.describe_log_groups(logGroupNamePrefix=prefix)[
+                "logGroups"
+            ]:
                 logs.delete_log_group(logGroupName=group["logGroupName"])
 
     async def _watch(self) -> None:

@@ -38,7 +38,10 @@ class Artefact:
     @property
     def digest(self) -> str:
         """Return a name for the code that changes whenever the code does."""
-        return hashlib.sha256(self.zip_path.read_bytes()).hexdigest()[:24]
+        with zipfile.ZipFile(self.zip_path) as archive:
+            # Not the bytes of the file: they hold the time of packaging.
+            held = sorted((info.filename, info.CRC) for info in archive.infolist())
+        return hashlib.sha256(repr(held).encode()).hexdigest()[:24]
 
 
 def architecture() -> str:
@@ -79,12 +82,12 @@ def _dependencies(say: Say) -> Path:
 
 def _install(target: Path) -> None:
     # Chalice's own builder: it takes wheels that fit Lambda, not this machine.
-    from chalice.deploy.packager import (  # noqa: PLC0415 - slow, and rarely needed
+    from chalice.deploy.packager import (
         DependencyBuilder,
         PipRunner,
         SubprocessPip,
     )
-    from chalice.utils import OSUtils  # noqa: PLC0415
+    from chalice.utils import OSUtils
 
     builder = DependencyBuilder(
         OSUtils(), PipRunner(SubprocessPip()), architecture=architecture()
@@ -177,7 +180,7 @@ def _bytecode(name: str, source: bytes) -> bytes:
         doraise=True,
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
-    return Path(compiled).read_bytes()
+    return Path(str(compiled)).read_bytes()
 
 
 if __name__ == "__main__":

@@ -10,10 +10,6 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from chalice.app import Blueprint, Request, Response
-
-from chalicelib import telemetry
-from chalicelib.auth import Principal
-from chalicelib.bootstrap import Platform, platform
 from eventyard.core import moments
 from eventyard.core.errors import (
     AuthenticationError,
@@ -26,6 +22,10 @@ from eventyard.core.errors import (
     UnavailableError,
 )
 from eventyard.core.wire import dumps, loads
+
+from chalicelib import telemetry
+from chalicelib.auth import Principal
+from chalicelib.bootstrap import Platform, platform
 
 #: The most a request body may have; a commit above it is refused whole.
 BODY_LIMIT: Final = 5_000_000
@@ -109,6 +109,7 @@ class Call:
 
 
 View = Callable[..., Any]
+Decorator = Callable[[View], View]
 
 
 class Routes:
@@ -117,21 +118,21 @@ class Routes:
     def __init__(self, name: str) -> None:
         self.blueprint = Blueprint(name)
 
-    def get(self, path: str, *, scope: str | None = None, **more: Any) -> Any:
+    def get(self, path: str, *, scope: str | None = None, **more: Any) -> Decorator:
         """Answer GET; without a scope to everybody."""
         return self._route("GET", path, scope, more)
 
-    def post(self, path: str, *, scope: str | None = None, **more: Any) -> Any:
+    def post(self, path: str, *, scope: str | None = None, **more: Any) -> Decorator:
         """Answer POST; without a scope to everybody."""
         return self._route("POST", path, scope, more)
 
-    def delete(self, path: str, *, scope: str | None = None, **more: Any) -> Any:
+    def delete(self, path: str, *, scope: str | None = None, **more: Any) -> Decorator:
         """Answer DELETE; without a scope to everybody."""
         return self._route("DELETE", path, scope, more)
 
     def _route(
         self, method: str, path: str, scope: str | None, more: dict[str, Any]
-    ) -> Any:
+    ) -> Decorator:
         def decorate(view: View) -> View:
             @wraps(view)
             def answer(**parameters: str) -> Response:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from chalice.app import Response
-
-from chalicelib.api._endpoint import Call, Routes, answer_json
-from chalicelib.auth import require_topics
 from eventyard.core.errors import InvalidRequestError, NotFoundError
 from eventyard.core.filters import compile_filter
 from eventyard.core.httpfilters import parse_http_filters
 from eventyard.core.topics import compile_pattern
 from eventyard.core.ulid import is_ulid
 from eventyard.core.wire import MEDIA_BATCH, MEDIA_CLOUDEVENT
+
+from chalicelib.api._endpoint import Call, Routes, answer_json
+from chalicelib.auth import require_topics
 
 PUBLISH: Final = "events:publish"
 READ: Final = "events:subscribe"
@@ -27,7 +27,7 @@ _MEDIA: Final = ["application/json", MEDIA_CLOUDEVENT, MEDIA_BATCH]
 @routes.post("/api/v1/events/batch", scope=PUBLISH, content_types=_MEDIA)
 def publish(call: Call) -> Response:
     """Append one event, or an array of 1 to 100 as one commit."""
-    from chalicelib.events import drafts  # noqa: PLC0415 - readers need not pay for it
+    from chalicelib.events import drafts
 
     body = call.json()
     several = isinstance(body, list)
@@ -54,7 +54,7 @@ def _all_repeated(results: Sequence[Mapping[str, Any]], key: str | None) -> bool
 
 
 def _reader(media_type: str, *, several: bool) -> Callable[[Sequence[Any]], Any]:
-    from chalicelib.events import drafts  # noqa: PLC0415
+    from chalicelib.events import drafts
 
     if media_type == MEDIA_BATCH and not several:
         raise InvalidRequestError("A CloudEvents batch must be a JSON array.")
@@ -72,7 +72,7 @@ def list_events(call: Call) -> Any:
     cursor = call.query.get("cursor")
     if cursor is not None and not is_ulid(cursor):
         raise InvalidRequestError("cursor must be one that a page brought.")
-    page = call.platform.events.list(
+    page = call.platform.events.page(
         _wanted(call),
         since_ms=int(since.timestamp() * 1000) if since else 0,
         until_ms=int(until.timestamp() * 1000) if until else None,

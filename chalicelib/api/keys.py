@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chalice.app import Response
+from eventyard.core.errors import InvalidRequestError
 
 from chalicelib.api._endpoint import Call, Routes, answer_json
-from eventyard.core.errors import InvalidRequestError
 
 routes = Routes(__name__)
 ADMIN: Final = "admin"
@@ -31,7 +31,7 @@ def _texts(value: Any) -> bool:
 @routes.get("/api/v1/keys", scope=ADMIN)
 def list_keys(call: Call) -> Any:
     """List keys by id, name and scopes."""
-    return {"keys": list(call.platform.keys.list())}
+    return {"keys": list(call.platform.keys.all())}
 
 
 @routes.delete("/api/v1/keys/{key_id}", scope=ADMIN)

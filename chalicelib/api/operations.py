@@ -70,7 +70,7 @@ def live_stats(call: Call) -> Any:
 @routes.get("/api/v1/queues", scope=READ)
 def list_queues(call: Call) -> Any:
     """List the queues with what waits and what died in them."""
-    return {"queues": call.platform.queues.list()}
+    return {"queues": call.platform.queues.all()}
 
 
 @routes.get("/api/v1/queues/{name}/dead-letters", scope=ADMIN)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalice.app import Response
+from eventyard.core.errors import NotFoundError
 
 from chalicelib.api._endpoint import Call, Routes
-from eventyard.core.errors import NotFoundError
 
 routes = Routes(__name__)
 _WEB: Final = Path(__file__).parent.parent / "web"
@@ -44,7 +44,7 @@ def static(call: Call, name: str) -> Response:
 
 def _serve(call: Call, path: Path) -> Response:
     text, tag = _read(path)
-    headers = {
+    headers: dict[str, str | list[str]] = {
         "Cache-Control": "no-cache",  # ask each time; the tag makes that cheap
         "Content-Security-Policy": _policy(call.platform.settings.live_url),
         "Content-Type": f"{_TYPES[path.suffix]}; charset=utf-8",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.aws import Aws
 from eventyard.core.errors import NotFoundError
+
+from chalicelib.aws import Aws
 
 
 class MissingPayloadError(NotFoundError):

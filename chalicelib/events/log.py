@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from eventyard.core import ulid
+from eventyard.core.event import Event
+from eventyard.core.wire import dumps, loads
+
 from chalicelib.aws import Item
 from chalicelib.events.blobs import Blobs
 from chalicelib.table import Table
 from chalicelib.wire import Placed
-from eventyard.core import ulid
-from eventyard.core.event import Event
-from eventyard.core.wire import dumps, loads
 
 #: A partition holds ten minutes: small enough to read whole, and few in a day.
 BUCKET_MS: Final = 600_000
@@ -259,7 +260,7 @@ def _partition(bucket: int, shard: int) -> str:
 def _merge(parts: list[Iterator[Item]], *, newest_first: bool) -> Iterator[Item]:
     if len(parts) == 1:
         return parts[0]
-    from heapq import merge  # noqa: PLC0415 - only sharded logs need it
+    from heapq import merge
 
     return merge(*parts, key=_sort_key, reverse=newest_first)
 

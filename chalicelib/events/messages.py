@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
+from eventyard.core.wire import dumps
+
 from chalicelib.events.log import Commit
 from chalicelib.wire import Placed, encode, join
-from eventyard.core.wire import dumps
 
 #: SNS takes 256 KB a call, message attributes included.
 MESSAGE_LIMIT: Final = 240_000
@@ -49,7 +50,8 @@ def _group(placed: Placed) -> tuple[str, str, int]:
 
 def bodies_of(events: Iterable[Placed]) -> Iterator[tuple[str, str]]:
     """Encode events into batches that fit a message, each named by its first place."""
-    name, chunk, size = "", [], 0
+    name, size = "", 0
+    chunk: list[str] = []
     for placed in events:
         text = encode(placed)
         weight = len(text.encode()) + 1

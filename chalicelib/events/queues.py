@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
+
+from eventyard.core.errors import EventRouterError, NotFoundError
+from eventyard.core.wire import dumps, loads
 
 from chalicelib.aws import Aws, Item
 from chalicelib.telemetry import log_error
-from eventyard.core.errors import EventRouterError, NotFoundError
-from eventyard.core.wire import dumps, loads
 
 _RECEIVE: Final = 10
 #: SQS takes 256 KB: a dead letter keeps so much of what was not understood.
@@ -58,7 +59,7 @@ class QueueService:
     #: What redriving means where the source is no queue, by name.
     retry: Mapping[str, Callable[[Item], None]] = field(default_factory=dict)
 
-    def list(self) -> list[Item]:
+    def all(self) -> list[Item]:
         """Return every queue with its counts and those of its dead letters."""
         return [self._describe(name) for name in self.queues]
 
@@ -74,13 +75,9 @@ class QueueService:
         return {"name": name, **counts, "dead": sum(dead.values())}
 
     def _counts(self, url: str) -> dict[str, int]:
-        answer = self.aws.sqs.get_queue_attributes(
-            QueueUrl=url, AttributeNames=list(_COUNTS.values())
-        )
-        return {
-            name: int(answer["Attributes"].get(attribute, 0))
-            for name, attribute in _COUNTS.items()
-        }
+        answer = self.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        found = cast("dict[str, str]", answer["Attributes"])
+        return {n: int(found.get(attribute, 0)) for n, attribute in _COUNTS.items()}
 
     def dead_letters(self, name: str, limit: int) -> list[Item]:
         """Show what died in a queue, without taking it away."""
@@ -111,8 +108,11 @@ class QueueService:
     def purge(self, name: str, limit: int) -> Item:
         """Throw dead letters away."""
         url = self._pair(name).dead_url
-        purged = [self._delete(url, message) for message in self._receive(url, limit)]
-        return {"queue": name, "purged": len(purged)}
+        purged = 0
+        for message in self._receive(url, limit):
+            self._delete(url, message)
+            purged += 1
+        return {"queue": name, "purged": purged}
 
     def _send_back(self, name: str, message: Item) -> None:
         if name in self.retry:

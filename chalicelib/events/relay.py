@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from eventyard.core import ulid
+from eventyard.core.errors import EventRouterError, NotFoundError, UnavailableError
 
 from chalicelib.aws import Aws, Item
 from chalicelib.events.log import (
@@ -20,8 +23,6 @@ from chalicelib.events.queues import DeadLetters
 from chalicelib.table import unmarshal
 from chalicelib.telemetry import log as log_line
 from chalicelib.telemetry import log_error
-from eventyard.core import ulid
-from eventyard.core.errors import EventRouterError, NotFoundError, UnavailableError
 
 #: How long the stream has before the sweep steps in for it.
 GRACE_MS: Final = 10_000
@@ -88,7 +89,9 @@ class Relay:
             for message in messages_of(commit):
                 messages.append(message)
                 owners[message.name] = commit.key
-        unsent = {owners[name] for call in calls_of(messages) for name in self._send(call)}
+        unsent = {
+            owners[name] for call in calls_of(messages) for name in self._send(call)
+        }
         sent = dict.fromkeys(key for key in owners.values() if key not in unsent)
         self._write_receipts(list(sent))
         return [key for key in dict.fromkeys(owners.values()) if key in unsent]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from eventyard.core.errors import EventRouterError
 
 from chalicelib.aws import Item
 from chalicelib.events.queues import DeadLetters
 from chalicelib.table import Table
 from chalicelib.telemetry import log_error
 from chalicelib.wire import Placed, decode_batch
-from eventyard.core.errors import EventRouterError
 
 #: How long a message is remembered as routed, for its duplicates.
 _MARK_SECONDS: Final = 3_600
@@ -68,7 +69,13 @@ class Router:
         try:
             events = tuple(decode_batch(record["body"]))
             return _Read(record["messageId"], events[0].place, events)
-        except (EventRouterError, LookupError, ValueError, TypeError, AttributeError) as e:
+        except (
+            EventRouterError,
+            LookupError,
+            ValueError,
+            TypeError,
+            AttributeError,
+        ) as e:
             # It would fail the same way every time: aside with it, the others go on.
             log_error("a message cannot be read", e, message_id=record["messageId"])
             self.dead.bury(_QUEUE, record["body"], f"{type(e).__name__}: {e}")
@@ -79,5 +86,5 @@ class Router:
         self.table.put_many({"pk": pk, "sk": sk, "ttl": ttl} for pk, sk in marks)
 
 
-def _failed(message_ids: list[str]) -> Any:
+def _failed(message_ids: list[str]) -> Item:
     return {"batchItemFailures": [{"itemIdentifier": one} for one in message_ids]}

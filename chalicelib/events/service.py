@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.events.claims import Claim, Claims
-from chalicelib.events.log import Commit, EventLog, time_key
 from eventyard.core import ulid
 from eventyard.core.errors import (
     ConflictError,
@@ -21,9 +19,12 @@ from eventyard.core.errors import (
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps
 
+from chalicelib.events.claims import Claim, Claims
+from chalicelib.events.log import Commit, EventLog, time_key
+
 #: The most events one commit may hold.
 MAX_EVENTS: Final = 100
-#: What an event may weigh besides its payload, in bytes of JSON.
+#: What headers, tags and attributes of one event may weigh, in bytes of JSON.
 MAX_ENVELOPE: Final = 32_000
 #: How many commits one listing looks at before it answers with a cursor.
 _LOOKED_AT: Final = 2_000
@@ -101,12 +102,18 @@ class EventService:
                 details={"limit": MAX_EVENTS, "events": len(drafts)},
             )
         for draft in drafts:
-            if self.log.blobs.holds(draft.event.dataref):
-                raise ValidationError("dataref: this address is the platform's own.")
-            if len(dumps(draft.event.copy(payload={}).to_dict())) > MAX_ENVELOPE:
-                raise PayloadTooLargeError(
-                    f"Besides its payload an event may have {MAX_ENVELOPE} bytes."
-                )
+            self._check_event(draft.event)
+
+    def _check_event(self, event: Event) -> None:
+        if self.log.blobs.holds(event.dataref):
+            raise ValidationError("dataref: this address is the platform's own.")
+        # Every other field is bounded by itself.
+        open_fields = [event.headers, event.tags, event.attributes]
+        if any(open_fields) and len(dumps(open_fields).encode()) > MAX_ENVELOPE:
+            raise PayloadTooLargeError(
+                "headers, tags and attributes of one event may have "
+                f"{MAX_ENVELOPE} bytes of JSON together."
+            )
 
     def _append(
         self, key: str, events: Sequence[Event], by: str, *, again: bool = False
@@ -157,9 +164,7 @@ class EventService:
             resumed = commit_key != key
             for index, event in zip(placed, events, strict=True):
                 told[index] = _published(event, deduplicated=resumed)
-        return [
-            told[plan.repeats.get(index, index)] for index in range(len(drafts))
-        ]
+        return [told[plan.repeats.get(index, index)] for index in range(len(drafts))]
 
     def _place(self, plan: _Plan, index: int, draft: Draft) -> None:
         event = draft.event
@@ -220,7 +225,7 @@ class EventService:
                     return event  # type: ignore[no-any-return]
         return None
 
-    def list(
+    def page(
         self,
         wanted: Callable[[Mapping[str, Any]], bool],
         *,
@@ -252,9 +257,7 @@ class EventService:
                 return Page(page, place)
         return Page(page, None)
 
-    def _newest(
-        self, before: str, since_ms: int
-    ) -> Iterator[tuple[str, Event | None]]:
+    def _newest(self, before: str, since_ms: int) -> Iterator[tuple[str, Event | None]]:
         # A place without an event ends the walk: this is as far as one call looks.
         commits = self.log.backward(before, since_ms)
         for looked_at, commit in enumerate(commits, start=1):
@@ -281,12 +284,10 @@ class _Plan:
 
 
 def _named(drafts: Sequence[Draft], key: str) -> list[Event]:
-    return [
-        draft.event
-        if draft.own_id
-        else draft.event.copy(id=_PREFIX + ulid.add(key, index))
-        for index, draft in enumerate(drafts)
-    ]
+    for index, draft in enumerate(drafts):
+        if not draft.own_id:
+            draft.event.id = _PREFIX + ulid.add(key, index)
+    return [draft.event for draft in drafts]
 
 
 def _published(event: Event, *, deduplicated: bool) -> Published:

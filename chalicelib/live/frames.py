@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from chalicelib.live.store import Connection
-from chalicelib.wire import Placed, join
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps
+
+from chalicelib.live.store import Connection
+from chalicelib.wire import Placed, join
 
 #: API Gateway cuts messages into frames of 32 KB; a shared frame stays one.
 SHARED_LIMIT: Final = 32_000
@@ -65,7 +66,9 @@ class Renderer:
     def __init__(self) -> None:
         self._texts: dict[tuple[str, str], str] = {}
 
-    def frame(self, connection: Connection, placed: Placed, subscription_id: str) -> str:
+    def frame(
+        self, connection: Connection, placed: Placed, subscription_id: str
+    ) -> str:
         """Write one event for one subscription of a connection."""
         text = self._text(connection.channel, placed)
         if connection.channel != "router":

@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
-from chalicelib.aws import Aws
 from eventyard.core.errors import EventRouterError
+
+from chalicelib.aws import Aws
 
 if TYPE_CHECKING:
     from botocore.auth import SigV4Auth
@@ -61,18 +62,19 @@ class HttpGateway:
 
     @cached_property
     def _pool(self) -> PoolManager:
-        from urllib3 import PoolManager, Timeout  # noqa: PLC0415
+        from urllib3 import PoolManager, Timeout
 
         timeout = Timeout(connect=2.0, read=_TIMEOUT_SECONDS)
         return PoolManager(maxsize=32, timeout=timeout, retries=False)
 
     @cached_property
     def _signer(self) -> SigV4Auth:
-        from botocore.auth import SigV4Auth  # noqa: PLC0415
+        from botocore.auth import SigV4Auth
 
         session = self.aws.session
         region = session.get_config_variable("region")
-        return SigV4Auth(session.get_credentials(), "execute-api", region)
+        credentials: Any = session.get_credentials()
+        return SigV4Auth(credentials, "execute-api", region)
 
     def post(self, endpoint: str, connection_id: str, text: str) -> bool:
         """Send one frame; False when the connection is gone. Raises GatewayError."""
@@ -99,7 +101,7 @@ class HttpGateway:
         return True
 
     def _send(self, method: str, url: str, body: bytes) -> BaseHTTPResponse:
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError
 
         try:
             return self._pool.request(
@@ -109,7 +111,7 @@ class HttpGateway:
             raise GatewayError(f"The gateway did not answer: {error}") from error
 
     def _sign(self, method: str, url: str, body: bytes) -> Any:
-        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+        from botocore.awsrequest import AWSRequest
 
         request = AWSRequest(method=method, url=url, data=body)
         self._signer.add_auth(request)

@@ -7,6 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from eventyard.core.errors import (
+    AuthenticationError,
+    EventRouterError,
+    InvalidRequestError,
+    PermissionDeniedError,
+)
+from eventyard.core.wire import loads
+
 from chalicelib.auth import Gatekeeper
 from chalicelib.aws import Item
 from chalicelib.live import frames
@@ -14,7 +22,6 @@ from chalicelib.live.conversation import Conversation
 from chalicelib.live.delivery import Delivery
 from chalicelib.live.resume import Resumer, check_cursor
 from chalicelib.live.store import (
-    VERSION_KEY,
     Audience,
     Connection,
     ConnectionStore,
@@ -23,13 +30,6 @@ from chalicelib.live.store import (
 from chalicelib.live.subscriptions import dashboard_subscription
 from chalicelib.telemetry import log_error
 from chalicelib.wire import Placed, decode_batch, encode_batch
-from eventyard.core.errors import (
-    AuthenticationError,
-    EventRouterError,
-    InvalidRequestError,
-    PermissionDeniedError,
-)
-from eventyard.core.wire import loads
 
 CHANNELS: Final = ("dashboard", "router")
 SCOPE: Final = "events:subscribe"
@@ -176,7 +176,9 @@ class LiveService:
             self._turn_away(connection)
             return
         missed = self._missed(connection)
-        recovered = {} if connection.cursor is None else {"recovered": missed is not None}
+        recovered = (
+            {} if connection.cursor is None else {"recovered": missed is not None}
+        )
         hello = frames.hello(connection, recovered)
         if not self.delivery.gateway.post(connection.endpoint, connection_id, hello):
             self._greet_later(connection, attempt)

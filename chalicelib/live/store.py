@@ -6,14 +6,15 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Final
+
+from eventyard.core.matching import Matcher
+from eventyard.core.topics import TopicPattern, compile_pattern
 
 from chalicelib.aws import Item
 from chalicelib.live.subscriptions import Subscription
 from chalicelib.table import Table
 from chalicelib.wire import Placed
-from eventyard.core.matching import Matcher
-from eventyard.core.topics import TopicPattern, compile_pattern
 
 _PARTITION: Final = "live"
 #: API Gateway ends a connection after two hours; a row that outlives it is rubbish.

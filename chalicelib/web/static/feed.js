@@ -35,21 +35,37 @@ export class Feed {
     this.schedule();
   }
 
+  /** Keep only some of what is here, at once, until the log has answered for them. */
+  narrow(wanted) {
+    this.take();
+    this.waiting = this.waiting.filter(wanted);
+    this.waitingCount = this.waiting.length;
+    this.trimmed = false;
+    this.arrivals = [];
+    this.put(this.rows.filter(wanted));
+    this.forget();
+  }
+
   /**
    * Put the log's latest page, newest first, where it belongs: above what is known,
-   * below what arrived since it was asked for.
+   * below what arrived since it was asked for. With `replace` nothing stays below it.
+   *
+   * Returns whether the list now ends where the page does.
    */
-  merge(page, since) {
+  merge(page, since, { replace = false } = {}) {
     this.take();
-    if (this.held && this.rows.length) return this.wait(page.filter((event) => this.isNew(event)));
-    if (!page.length) return undefined;
+    if (this.held && this.rows.length && !replace) {
+      this.wait(page.filter((event) => this.isNew(event)));
+      return false;
+    }
     const inPage = new Set(page.map(keyOf));
-    const others = this.rows.filter((event) => !inPage.has(keyOf(event)));
     const met = this.rows.findIndex((event) => inPage.has(keyOf(event)));
-    const isAbove = (event) => event.arrived >= since || this.rows.indexOf(event) < met;
-    const below = met < 0 ? [] : others.filter((event) => !isAbove(event));
-    page.forEach((event) => this.isNew(event));
-    return this.put([...others.filter(isAbove), ...page, ...below]);
+    const isAbove = (event, at) => event.arrived >= since || at < met;
+    const others = (above) => this.rows.filter((event, at) => !inPage.has(keyOf(event)) && isAbove(event, at) === above);
+    const below = replace || met < 0 ? [] : others(false);
+    this.put([...others(true), ...page, ...below]);
+    this.forget();
+    return !below.length;
   }
 
   /** Put an older page, newest first, at the end. */

@@ -24,14 +24,18 @@ function Overview() {
   const source = useSource(address, config.data);
   const drawer = useDrawer(address);
   const publishing = address.panel?.[0] === "publish";
-  const renew = () => (stats.refresh(), queues.refresh());
+  const redriven = () => {
+    if (drawer.dead) drawer.close();
+    stats.refresh();
+    queues.refresh();
+  };
   useHotkeys({ n: () => drawer.open({ panel: "publish" }), Escape: () => escape(drawer) });
   const demo = html`<${DemoButton} onSent=${stats.refresh} />`;
   return html`<${Shell} current="Overview" live=${source.status} config=${config.data}>
     <main id="main" class="main" tabindex="-1">
       <${Title} demo=${demo} onPublish=${() => drawer.open({ panel: "publish" })} />
       <${Guard}><${Status} health=${health} stats=${stats} /><//>
-      ${stats.data?.dead_letters > 0 && html`<${Guard}><${DeadLetters} queues=${queues} onRedriven=${renew} /><//>`}
+      ${stats.data?.dead_letters > 0 && html`<${Guard}><${DeadLetters} queues=${queues} onRedriven=${redriven} /><//>`}
       <${Guard}><${FeedPanel} source=${source} opened=${drawer.event} auth=${config.data?.auth} demo=${demo}
         onOpen=${(event, { byKey }) => drawer.open({ event: event.id }, byKey)}
         onMove=${(event) => drawer.event && go({ event: event.id }, { replace: true })} /><//>

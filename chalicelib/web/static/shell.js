@@ -28,8 +28,9 @@ const SHORTCUTS = [
 /** The frame of a page: `current` is its name, `live` the status of its connection. */
 export function Shell({ current, live, config, children }) {
   const [dialog, setDialog] = useState(null);
+  const [declined, decline] = useState(false);
   const close = () => setDialog(null);
-  useWindow("eventyard:unauthorized", () => setDialog("key"));
+  useWindow("eventyard:unauthorized", () => declined || setDialog("key"));
   useHotkeys({ "?": () => setDialog("shortcuts"), ...useGo() });
   return html`<div class="shell">
     <a class="skip" href="#main">Skip to the content</a>
@@ -49,7 +50,7 @@ export function Shell({ current, live, config, children }) {
     ${children}
     <${Toasts} />
     ${dialog === "shortcuts" && html`<${Shortcuts} onClose=${close} />`}
-    ${dialog === "key" && html`<${KeyDialog} onClose=${close} />`}
+    ${dialog === "key" && html`<${KeyDialog} onClose=${() => (decline(true), close())} onKey=${() => (decline(false), close())} />`}
   </div>`;
 }
 
@@ -103,16 +104,17 @@ const Shortcuts = ({ onClose }) =>
     <dl class="shortcuts">${SHORTCUTS.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
   <//>`;
 
-function KeyDialog({ onClose }) {
+// Asks again only when a key that was given turns out wrong: who declines may look on.
+function KeyDialog({ onClose, onKey }) {
   const [key, setKey] = useState(apiKey.get());
   const save = (event) => {
     event.preventDefault();
-    onClose();
+    onKey();
     apiKey.set(key.trim());
   };
   return html`<${Dialog} title="API key" onClose=${onClose}>
     <form onSubmit=${save}>
-      <p>This Eventyard asks for a key. It is kept for this tab only, until you close it.</p>
+      <p>${apiKey.get() ? "The key given before may be wrong or expired." : "This Eventyard asks for a key."} It is kept for this tab only, until you close it.</p>
       <div class="field">
         <label for="api-key">API key</label>
         <input id="api-key" class="mono" type="password" autocomplete="off" spellcheck=${false} autofocus required

@@ -48,9 +48,9 @@ export class Source {
     const [onTopic, passes] = [topicMatcher(topics), filterMatcher(filters)];
     this.wanted = (event) => onTopic(event.type) && passes(event);
     this.reset();
-    this.feed.clear();
+    this.feed.narrow(this.wanted);
     if (!sameTopics) this.live?.start(topics);
-    return this.reload();
+    return this.reload({ replace: true });
   }
 
   take(events) {
@@ -71,15 +71,15 @@ export class Source {
     return this.reload();
   }
 
-  async reload() {
+  async reload({ replace = false } = {}) {
     const round = ++this.round;
     const asked = Date.now();
     this.change({ loading: true });
     await this.guarded(round, async () => {
       const { events, cursor } = await this.page(null, round);
       if (round !== this.round) return;
-      this.feed.merge(events, asked);
-      this.change({ loading: false, error: null, cursor });
+      const endsHere = this.feed.merge(events, asked, { replace });
+      this.change({ loading: false, error: null, ...(endsHere && { cursor }) });
     });
   }
 

@@ -15,19 +15,25 @@ const HEALTH = {
 /** The health checks and the counts, in one strip. */
 export const Status = ({ health, stats }) =>
   html`<section class="status" aria-label="What is running">
-    <${Health} health=${health} />
+    <${Health} health=${health} stats=${stats} />
     <dl class="counts">${COUNTS.map((count) => html`<${Count} ...${count} stats=${stats} />`)}</dl>
   </section>`;
 
-function Health({ health }) {
-  const { data, error } = health;
-  if (error) return html`<div class="health"><${Badge} kind="failed">No answer<//><p class="check failed">${error.message} <code>${error.code}</code></p></div>`;
-  if (!data) return html`<div class="health"><${Badge}>Checking<//></div>`;
-  const [kind, word] = HEALTH[data.status] ?? ["quiet", String(data.status)];
+function Health({ health, stats }) {
+  const [kind, word] = verdict(health);
   return html`<div class="health">
     <${Badge} kind=${kind}>${word}<//>
-    <ul class="checks">${Object.entries(data.checks ?? {}).map(([name, said]) => html`<${Check} name=${name} said=${said} />`)}</ul>
+    <ul class="checks">
+      ${!health.error && Object.entries(health.data?.checks ?? {}).map(([name, said]) => html`<${Check} name=${name} said=${said} />`)}
+      ${health.error && html`<${Check} name="health" said="${health.error.message} (${health.error.code})" />`}
+      ${stats.error && html`<${Check} name="counts" said="${stats.error.message} (${stats.error.code})" />`}
+    </ul>
   </div>`;
+}
+
+function verdict({ data, error }) {
+  if (error) return ["failed", error.status ? "Failing" : "No answer"];
+  return data ? (HEALTH[data.status] ?? ["quiet", String(data.status)]) : ["quiet", "Checking"];
 }
 
 const Check = ({ name, said }) =>

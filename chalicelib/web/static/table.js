@@ -50,11 +50,11 @@ export function Table({ label, columns, rows, keyOf, classOf, opened, onOpen, on
     <table aria-label=${label} aria-rowcount=${rows.length + 1}>
       <thead><tr aria-rowindex="1">${columns.map((column) => html`<th scope="col" class=${column.class}>${column.name}</th>`)}</tr></thead>
       <tbody>
-        <${Gap} rows=${first} height=${row} span=${columns.length} />
+        <${Gap} rows=${first} height=${row} />
         ${shown.map((one, index) => html`<${Row} key=${keyOf(one)} one=${one} id=${keyOf(one)} columns=${columns}
           index=${first + index + 2} entry=${keyOf(one) === entry} opened=${keyOf(one) === opened} mark=${classOf?.(one)}
           onFocus=${() => setActive({ key: keyOf(one), move: false })} onOpen=${onOpen} />`)}
-        <${Gap} rows=${rows.length - first - shown.length} height=${row} span=${columns.length} />
+        <${Gap} rows=${rows.length - first - shown.length} height=${row} />
       </tbody>
     </table>
     ${foot}
@@ -75,9 +75,9 @@ function Row({ one, id, columns, index, entry, opened, mark, onFocus, onOpen }) 
 }
 
 // Stands for the rows out of sight.
-function Gap({ rows, height, span }) {
+function Gap({ rows, height }) {
   if (rows <= 0) return null;
-  return html`<tr class="gap" aria-hidden="true"><td colspan=${span} style=${{ height: `${rows * height}px` }}></td></tr>`;
+  return html`<tr class="gap" aria-hidden="true"><td style=${{ height: `${rows * height}px` }}></td></tr>`;
 }
 
 function target(event, at, page, length) {

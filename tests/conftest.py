@@ -1,0 +1,88 @@
+"""
+One chain of fixtures: `aws_account` (session) -> `platform` (clean state) -> `http`.
+
+Everything comes from infra/resources.yaml through CloudFormation on moto, so that
+tests cannot drift from what is deployed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes import FakeGateway
+from tests.pump import Pump
+
+for name in list(os.environ):
+    if name.startswith(("EVENTYARD_", "AWS_")) and name != "AWS_CA_BUNDLE":
+        del os.environ[name]
+os.environ |= {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    # Without it moto keeps accounts apart in a way that leaves streams unimplemented.
+    "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+    "EVENTYARD_AUTH": "open",
+}
+
+
+@pytest.fixture(scope="session")
+def aws_account() -> Iterator[dict[str, str]]:
+    """Stand up the stack's resources on moto once; return the stack's outputs."""
+    from moto import mock_aws
+
+    from tests.stack import create_stack
+
+    with mock_aws():
+        yield create_stack()
+
+
+@pytest.fixture
+def settings(aws_account, monkeypatch):
+    from chalicelib import config
+    from tests.stack import environment_of
+
+    for name, value in environment_of(aws_account).items():
+        monkeypatch.setenv(name, value)
+    return config.from_environment()
+
+
+@pytest.fixture
+def gateway() -> FakeGateway:
+    return FakeGateway()
+
+
+@pytest.fixture
+def platform(settings, gateway):
+    """The real platform on moto, with nothing in it; frames go to `gateway`."""
+    from chalicelib import bootstrap
+    from tests.stack import empty
+
+    empty(settings)
+    bootstrap.platform.cache_clear()
+    made = bootstrap.platform()
+    made.__dict__["gateway"] = gateway
+    yield made
+    bootstrap.platform.cache_clear()
+
+
+@pytest.fixture
+def pump(platform) -> Pump:
+    """Carries events through stream, relay, topic, queues and handlers, step by step."""
+    return Pump(platform)
+
+
+@pytest.fixture
+def http(platform):
+    """The deployed application's HTTP interface, in process."""
+    from chalice.test import Client
+
+    from app import app
+    from tests.http import Http
+
+    # A stage that is not in the configuration: another one's environment would win.
+    with Client(app, stage_name="test") as client:
+        yield Http(client)

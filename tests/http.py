@@ -1,0 +1,46 @@
+"""A request and its answer, without the ceremony of a gateway's event."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class Answer:
+    def __init__(self, raw: Any) -> None:
+        self.status: int = raw.status_code
+        self.headers = {n.lower(): v for n, v in raw.headers.items()}
+        self.text: str = raw.body.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Http:
+    """Calls the application; a body that is no text is sent as JSON."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.headers: dict[str, str] = {}
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self._call("GET", path, None, headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self._call("POST", path, body, headers)
+
+    def delete(self, path: str, **headers: str) -> Answer:
+        return self._call("DELETE", path, None, headers)
+
+    def _call(
+        self, method: str, path: str, body: Any, headers: dict[str, str]
+    ) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if isinstance(body, bytes | str):
+            sent = body if isinstance(body, bytes) else body.encode()
+        else:
+            sent = b"" if body is None else json.dumps(body).encode()
+        every = {"Content-Type": "application/json", **self.headers, **named}
+        return Answer(
+            self._client.http.request(method, path, headers=every, body=sent)
+        )
