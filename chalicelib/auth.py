@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from chalicelib.aws import Item
+from chalicelib.config import AuthMode
+from chalicelib.table import Table
 from eventyard.core.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -18,10 +21,6 @@ from eventyard.core.errors import (
     PermissionDeniedError,
 )
 from eventyard.core.topics import compile_pattern
-
-from chalicelib.aws import Item
-from chalicelib.config import AuthMode
-from chalicelib.table import Table
 
 #: What a key may be allowed. Those about events may end in `:<topic pattern>`.
 SCOPES: Final = ("admin", "events:publish", "events:subscribe")

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from eventyard import __version__
-
 from chalicelib import config, health
 from chalicelib.auth import Gatekeeper, KeyStore, require_topics
 from chalicelib.aws import Aws
 from chalicelib.table import Table
+from eventyard import __version__
 
 if TYPE_CHECKING:
     from chalicelib.events.log import EventLog

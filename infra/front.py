@@ -29,6 +29,8 @@ _HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
+_FORBIDDEN: Final = 403
+_UNKNOWN_ADDRESS: Final = b"Missing Authentication Token"
 _NO_BODY: Final = frozenset({204, 304})
 
 
@@ -106,6 +108,9 @@ class Front:
             allow_redirects=False,
         ) as answer:
             body = await answer.read()
+            if answer.status == _FORBIDDEN and _UNKNOWN_ADDRESS in body:
+                # What the template tells API Gateway to say; emulators cannot hear it.
+                return _failure(404, "not_found", "There is nothing at this address.")
             headers = _passed_on(answer.headers)
             if answer.status in _NO_BODY:
                 headers.pop("Content-Type", None)

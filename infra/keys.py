@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 
-from eventyard.core.errors import EventRouterError
-
 from chalicelib.auth import KeyStore
 from chalicelib.aws import Aws
 from chalicelib.table import Table
+from eventyard.core.errors import EventRouterError
 from infra.deploy import Deployer, DeployError
 
 

@@ -149,12 +149,13 @@ class LocalPlatform:
         target = template.Target(
             self.options.stage, self.emulator.address, settings_from(environment)
         )
+        artefact = package(self.say, self.options.state / "artefact")
         parameters = {
             # A message whose function was killed comes again soon, not in 3 minutes.
             "QueueVisibility": "30",
             **parameters_from(environment, self.options.stage),
         }
-        return self.deployer.deploy(package(self.say), target, parameters)
+        return self.deployer.deploy(artefact, target, parameters)
 
     def _reconnect_stream(self) -> None:
         # After a restart the emulator's stream is a new one, and the mapping's saved

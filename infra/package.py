@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import fcntl
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -53,12 +55,14 @@ def package(say: Say, out: Path | None = None) -> Artefact:
     """Package the project; only the first time, or after a new pin, does pip run."""
     out = out or BUILD / "out"
     dependencies = _dependencies(say)
-    stage = _stage(dependencies)
     say("Packaging the functions")
     shutil.rmtree(out, ignore_errors=True)
-    _chalice(stage, out)
-    artefact = Artefact(out / "deployment.zip", out / "sam.yaml")
-    _add_bytecode(artefact.zip_path)
+    # A folder of its own: a test run may package while `make run` does.
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix="work-") as work:
+        stage = _stage(dependencies, Path(work) / "project")
+        _chalice(stage, out)
+        artefact = Artefact(out / "deployment.zip", out / "sam.yaml")
+        _add_bytecode(artefact.zip_path, Path(work))
     return artefact
 
 
@@ -66,18 +70,24 @@ def _dependencies(say: Say) -> Path:
     requirements = (ROOT / "requirements.txt").read_bytes()
     recipe = requirements + architecture().encode() + Path(__file__).read_bytes()
     target = BUILD / f"dependencies-{hashlib.sha256(recipe).hexdigest()[:16]}"
-    if target.exists():
-        return target
-    say("Fetching what the functions depend on")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "dependencies.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            say("Fetching what the functions depend on")
+            _fetch(target)
+    return target
+
+
+def _fetch(target: Path) -> None:
+    unfinished = target.with_suffix(".unfinished")
     for old in BUILD.glob("dependencies-*"):
         shutil.rmtree(old, ignore_errors=True)
-    unfinished = target.with_suffix(".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     _install(unfinished)
     _trim(unfinished)
     _compile_tree(unfinished)
-    return unfinished.rename(target)
+    unfinished.rename(target)
 
 
 def _install(target: Path) -> None:
@@ -116,11 +126,9 @@ def _compile_tree(target: Path) -> None:
     )
 
 
-def _stage(dependencies: Path) -> Path:
+def _stage(dependencies: Path, stage: Path) -> Path:
     # A copy with the dependencies in vendor/ and no requirements: so Chalice zips
     # in a second what it would otherwise fetch anew at each edit of vendor/.
-    stage = BUILD / "project"
-    shutil.rmtree(stage, ignore_errors=True)
     shutil.copytree(dependencies, stage / "vendor", copy_function=os.link)
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "deployments", "deployed")
     for name in ("chalicelib", ".chalice"):
@@ -154,14 +162,14 @@ def _chalice(stage: Path, out: Path) -> None:
         raise SystemExit(f"Packaging failed:\n{done.stdout}{done.stderr}")
 
 
-def _add_bytecode(zip_path: Path) -> None:
+def _add_bytecode(zip_path: Path, work: Path) -> None:
     with zipfile.ZipFile(zip_path, "a", zipfile.ZIP_DEFLATED) as archive:
         for name in _sources(archive):
             folder, _, module = name.rpartition("/")
             stem = module.removesuffix(".py")
             tag = sys.implementation.cache_tag
             cached = f"{folder}/__pycache__/{stem}.{tag}.pyc".lstrip("/")
-            archive.writestr(cached, _bytecode(name, archive.read(name)))
+            archive.writestr(cached, _bytecode(name, archive.read(name), work))
 
 
 def _sources(archive: zipfile.ZipFile) -> Iterator[str]:
@@ -170,13 +178,13 @@ def _sources(archive: zipfile.ZipFile) -> Iterator[str]:
             yield name
 
 
-def _bytecode(name: str, source: bytes) -> bytes:
-    scratch = BUILD / "scratch.py"
+def _bytecode(name: str, source: bytes, work: Path) -> bytes:
+    scratch = work / "scratch.py"
     scratch.write_bytes(source)
     compiled = py_compile.compile(
         str(scratch),
         dfile=name,
-        cfile=str(BUILD / "scratch.pyc"),
+        cfile=str(work / "scratch.pyc"),
         doraise=True,
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )

@@ -41,6 +41,4 @@ class Http:
         else:
             sent = b"" if body is None else json.dumps(body).encode()
         every = {"Content-Type": "application/json", **self.headers, **named}
-        return Answer(
-            self._client.http.request(method, path, headers=every, body=sent)
-        )
+        return Answer(self._client.http.request(method, path, headers=every, body=sent))

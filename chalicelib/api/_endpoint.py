@@ -10,6 +10,10 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from chalice.app import Blueprint, Request, Response
+
+from chalicelib import telemetry
+from chalicelib.auth import Principal
+from chalicelib.bootstrap import Platform, platform
 from eventyard.core import moments
 from eventyard.core.errors import (
     AuthenticationError,
@@ -22,10 +26,6 @@ from eventyard.core.errors import (
     UnavailableError,
 )
 from eventyard.core.wire import dumps, loads
-
-from chalicelib import telemetry
-from chalicelib.auth import Principal
-from chalicelib.bootstrap import Platform, platform
 
 #: The most a request body may have; a commit above it is refused whole.
 BODY_LIMIT: Final = 5_000_000

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from chalice.app import Response
+
+from chalicelib.api._endpoint import Call, Routes, answer_json
+from chalicelib.auth import require_topics
 from eventyard.core.errors import InvalidRequestError, NotFoundError
 from eventyard.core.filters import compile_filter
 from eventyard.core.httpfilters import parse_http_filters
 from eventyard.core.topics import compile_pattern
 from eventyard.core.ulid import is_ulid
 from eventyard.core.wire import MEDIA_BATCH, MEDIA_CLOUDEVENT
-
-from chalicelib.api._endpoint import Call, Routes, answer_json
-from chalicelib.auth import require_topics
 
 PUBLISH: Final = "events:publish"
 READ: Final = "events:subscribe"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chalice.app import Response
-from eventyard.core.errors import InvalidRequestError
 
 from chalicelib.api._endpoint import Call, Routes, answer_json
+from eventyard.core.errors import InvalidRequestError
 
 routes = Routes(__name__)
 ADMIN: Final = "admin"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalice.app import Response
-from eventyard.core.errors import NotFoundError
 
 from chalicelib.api._endpoint import Call, Routes
+from eventyard.core.errors import NotFoundError
 
 routes = Routes(__name__)
 _WEB: Final = Path(__file__).parent.parent / "web"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eventyard.core.errors import NotFoundError
-
 from chalicelib.aws import Aws
+from eventyard.core.errors import NotFoundError
 
 
 class MissingPayloadError(NotFoundError):

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from chalicelib.events.service import Draft
 from eventyard.core.errors import EventRouterError, InvalidRequestError, ValidationError
 from eventyard.core.event import Event
 from eventyard.core.wire import from_cloudevent
-
-from chalicelib.events.service import Draft
 
 #: What the platform writes and a publisher may not.
 _OURS: Final = ("attempts", "last_error")

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from eventyard.core import ulid
-from eventyard.core.event import Event
-from eventyard.core.wire import dumps, loads
-
 from chalicelib.aws import Item
 from chalicelib.events.blobs import Blobs
 from chalicelib.table import Table
 from chalicelib.wire import Placed
+from eventyard.core import ulid
+from eventyard.core.event import Event
+from eventyard.core.wire import dumps, loads
 
 #: A partition holds ten minutes: small enough to read whole, and few in a day.
 BUCKET_MS: Final = 600_000
@@ -129,7 +128,7 @@ class EventLog:
         text = dumps(event.payload)
         if _size(text) <= PAYLOAD_LIMIT:
             return event
-        return event.copy(payload={}, dataref=self.blobs.put(position, text))
+        return event.copy(payload=None, dataref=self.blobs.put(position, text))
 
     def decode(self, item: Item) -> Commit:
         """Read a commit from its item; payloads in S3 are left there."""

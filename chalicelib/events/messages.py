@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from eventyard.core.wire import dumps
-
 from chalicelib.events.log import Commit
 from chalicelib.wire import Placed, encode, join
+from eventyard.core.wire import dumps
 
 #: SNS takes 256 KB a call, message attributes included.
 MESSAGE_LIMIT: Final = 240_000

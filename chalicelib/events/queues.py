@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from eventyard.core.errors import EventRouterError, NotFoundError
-from eventyard.core.wire import dumps, loads
-
 from chalicelib.aws import Aws, Item
 from chalicelib.telemetry import log_error
+from eventyard.core.errors import EventRouterError, NotFoundError
+from eventyard.core.wire import dumps, loads
 
 _RECEIVE: Final = 10
 #: SQS takes 256 KB: a dead letter keeps so much of what was not understood.

@@ -6,9 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from eventyard.core import ulid
-from eventyard.core.errors import EventRouterError, NotFoundError, UnavailableError
-
 from chalicelib.aws import Aws, Item
 from chalicelib.events.log import (
     UNCHECKED_MS,
@@ -23,6 +20,8 @@ from chalicelib.events.queues import DeadLetters
 from chalicelib.table import unmarshal
 from chalicelib.telemetry import log as log_line
 from chalicelib.telemetry import log_error
+from eventyard.core import ulid
+from eventyard.core.errors import EventRouterError, NotFoundError, UnavailableError
 
 #: How long the stream has before the sweep steps in for it.
 GRACE_MS: Final = 10_000

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eventyard.core.errors import EventRouterError
-
 from chalicelib.aws import Item
 from chalicelib.events.queues import DeadLetters
 from chalicelib.table import Table
 from chalicelib.telemetry import log_error
 from chalicelib.wire import Placed, decode_batch
+from eventyard.core.errors import EventRouterError
 
 #: How long a message is remembered as routed, for its duplicates.
 _MARK_SECONDS: Final = 3_600

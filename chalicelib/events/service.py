@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chalicelib.events.claims import Claim, Claims
+from chalicelib.events.log import Commit, EventLog, time_key
 from eventyard.core import ulid
 from eventyard.core.errors import (
     ConflictError,
@@ -18,9 +20,6 @@ from eventyard.core.errors import (
 )
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps
-
-from chalicelib.events.claims import Claim, Claims
-from chalicelib.events.log import Commit, EventLog, time_key
 
 #: The most events one commit may hold.
 MAX_EVENTS: Final = 100

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from eventyard.core import ulid
-from eventyard.core.errors import EventRouterError, InvalidRequestError
-from eventyard.core.wire import dumps, loads
-
 from chalicelib.live import frames
 from chalicelib.live.resume import Resumer, check_cursor
 from chalicelib.live.store import Audience, Connection, ConnectionStore
 from chalicelib.live.subscriptions import router_subscription
+from eventyard.core import ulid
+from eventyard.core.errors import EventRouterError, InvalidRequestError
+from eventyard.core.wire import dumps, loads
 
 #: Publishes raw events for a connection; returns what the publisher is told of each.
 PublishFor = Callable[[Connection, list[Any]], list[dict[str, Any]]]

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from eventyard.core.wire import dumps
-
 from chalicelib.aws import Aws, Item
 from chalicelib.live.frames import Renderer, pack
 from chalicelib.live.gateway import Gateway, GatewayError
 from chalicelib.live.store import Audience, Connection, ConnectionStore, Plan
 from chalicelib.table import Table
 from chalicelib.telemetry import log_error
+from eventyard.core.wire import dumps
 
 #: A connection younger than this may not be registered yet: gone means wait.
 YOUNG_SECONDS: Final = 10.0

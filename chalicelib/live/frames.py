@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from eventyard.core.event import Event
-from eventyard.core.wire import dumps
-
 from chalicelib.live.store import Connection
 from chalicelib.wire import Placed, join
+from eventyard.core.event import Event
+from eventyard.core.wire import dumps
 
 #: API Gateway cuts messages into frames of 32 KB; a shared frame stays one.
 SHARED_LIMIT: Final = 32_000
@@ -86,6 +85,9 @@ class Renderer:
 
 
 def _write(channel: str, place: str, event: Event) -> str:
+    if event.payload is None and event.dataref is not None:
+        # Its payload rests in S3, where the connection cannot go.
+        return _shape(channel, place, _pointed(event))
     text = _shape(channel, place, event)
     return text if _fits(text) else _shape(channel, place, _pointed(event))
 

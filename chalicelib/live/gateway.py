@@ -7,9 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
-from eventyard.core.errors import EventRouterError
-
 from chalicelib.aws import Aws
+from eventyard.core.errors import EventRouterError
 
 if TYPE_CHECKING:
     from botocore.auth import SigV4Auth

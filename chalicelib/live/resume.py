@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.wire import Placed
 from eventyard.core import ulid
 from eventyard.core.errors import InvalidRequestError
-
-from chalicelib.wire import Placed
 
 #: Beyond these a client is told `recovered: false` and reads the log itself.
 MOST_EVENTS: Final = 1_000

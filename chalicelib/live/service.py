@@ -7,14 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eventyard.core.errors import (
-    AuthenticationError,
-    EventRouterError,
-    InvalidRequestError,
-    PermissionDeniedError,
-)
-from eventyard.core.wire import loads
-
 from chalicelib.auth import Gatekeeper
 from chalicelib.aws import Item
 from chalicelib.live import frames
@@ -30,6 +22,13 @@ from chalicelib.live.store import (
 from chalicelib.live.subscriptions import dashboard_subscription
 from chalicelib.telemetry import log_error
 from chalicelib.wire import Placed, decode_batch, encode_batch
+from eventyard.core.errors import (
+    AuthenticationError,
+    EventRouterError,
+    InvalidRequestError,
+    PermissionDeniedError,
+)
+from eventyard.core.wire import loads
 
 CHANNELS: Final = ("dashboard", "router")
 SCOPE: Final = "events:subscribe"

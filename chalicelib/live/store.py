@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
-from eventyard.core.matching import Matcher
-from eventyard.core.topics import TopicPattern, compile_pattern
-
 from chalicelib.aws import Item
 from chalicelib.live.subscriptions import Subscription
 from chalicelib.table import Table
 from chalicelib.wire import Placed
+from eventyard.core.matching import Matcher
+from eventyard.core.topics import TopicPattern, compile_pattern
 
 _PARTITION: Final = "live"
 #: API Gateway ends a connection after two hours; a row that outlives it is rubbish.

@@ -107,7 +107,8 @@ function EventTable({ source, box, opened, onOpen, onMove, onReading }) {
 function Older({ source }) {
   const { feed, cursor, busy } = source;
   if (feed.trimmed) return html`<p class="foot muted">The latest 1,000 are kept here. Filter by topic or field to look further back.</p>`;
-  if (!cursor) return html`<p class="foot muted">${source.loading ? "" : "That is all the log holds for this filter."}</p>`;
+  const filtered = source.query.topics.length + source.query.filters.length > 0;
+  if (!cursor) return html`<p class="foot muted">${source.loading ? "" : `That is all the log holds${filtered ? " for this filter" : ""}.`}</p>`;
   return html`<p class="foot"><button type="button" class="button" disabled=${busy} onClick=${() => source.older()}>${busy ? "Loading …" : "Load older events"}</button></p>`;
 }
 

@@ -66,7 +66,9 @@ function operator(name, text) {
 }
 
 function viewOf(event) {
-  return { attempts: 0, max_attempts: 3, ...event.attributes, ...event, data: event.payload };
+  const view = { attempts: 0, max_attempts: 3, ...event.attributes, ...event, data: event.payload };
+  if (view.source === null) delete view.source;
+  return view;
 }
 
 function at(field, test) {

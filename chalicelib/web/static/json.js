@@ -2,10 +2,10 @@
 // size costs only the lines in sight; every value ends up in a text node.
 
 import { html, useMemo, useState } from "./preact-htm.js";
-import { CopyButton } from "./ui.js";
+import { CopyButton, plural } from "./ui.js";
 
 const LINES = 400;
-const OPEN_DEPTH = 3;
+const OPEN_DEPTH = 5;
 const OPEN_ITEMS = 50;
 const LONGEST_TEXT = 2_000;
 const DEEPEST = 60;
@@ -37,7 +37,7 @@ export function JsonView({ value, label = "JSON" }) {
 function Line({ line, query, onToggle }) {
   const { path, depth, name, text, kind, open, count } = line;
   const fold = count && html`<button type="button" class="fold" aria-expanded=${String(open)}
-    aria-label="${open ? "Fold" : "Unfold"} ${name ?? "all"}" onClick=${() => onToggle(path)}>${open ? "▾" : "▸"}</button>`;
+    aria-label="${open ? "Fold" : "Unfold"} ${name ?? (depth ? "item" : "all")}" onClick=${() => onToggle(path)}>${open ? "▾" : "▸"}</button>`;
   return html`<div class="json-line" style=${{ paddingLeft: `${depth * 14 + 16}px` }}>
     ${fold}${name !== undefined && html`<span class="key"><${Marked} text=${name} query=${query} /></span>: `}
     <span class=${kind}><${Marked} text=${text} query=${query} /></span>
@@ -85,7 +85,7 @@ function branch(walk, value, place, found) {
   const [start, end] = isList ? ["[", "]"] : ["{", "}"];
   if (!entries.length) return add(walk, { ...place, kind: "mark-up", text: start + end }, found);
   const open = isOpen(walk, place, entries.length);
-  const count = isList ? `${entries.length} items` : `${entries.length} keys`;
+  const count = plural(entries.length, isList ? "item" : "key");
   const from = walk.lines.length;
   walk.lines.push({ id: `${place.path}<`, ...place, kind: "mark-up", text: open ? start : `${start}…${end}`, open, count });
   const inside = open && visitAll(walk, entries, { ...place, within: walk.query && found }, isList);

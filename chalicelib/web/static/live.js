@@ -28,9 +28,9 @@ export class Live {
     this.clientId = `page-${randomHex()}`;
     this.seen = new Set();
     this.status = { state: "connecting", since: Date.now() };
-    this.wake = () => this.socket || this.connect();
-    window.addEventListener("online", this.wake);
+    window.addEventListener("online", () => this.wake());
     window.addEventListener("offline", () => this.drop());
+    document.addEventListener("visibilitychange", () => document.hidden || this.wake());
   }
 
   /** Listen to these topics from now on; what was missed before is not asked for. */
@@ -53,6 +53,12 @@ export class Live {
     socket.onopen = () => this.opened();
     socket.onmessage = (message) => this.received(message.data);
     socket.onclose = () => socket === this.socket && this.lost();
+  }
+
+  // Back from sleep or from another tab: a dead socket shows itself by a ping.
+  wake() {
+    if (!this.socket) this.connect();
+    else if (this.socket.readyState === WebSocket.OPEN) this.ping();
   }
 
   address() {

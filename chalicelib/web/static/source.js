@@ -50,7 +50,8 @@ export class Source {
     this.reset();
     this.feed.narrow(this.wanted);
     if (!sameTopics) this.live?.start(topics);
-    return this.reload({ replace: true });
+    this.stale = true;
+    return this.reload();
   }
 
   take(events) {
@@ -71,14 +72,15 @@ export class Source {
     return this.reload();
   }
 
-  async reload({ replace = false } = {}) {
+  async reload() {
     const round = ++this.round;
     const asked = Date.now();
     this.change({ loading: true });
     await this.guarded(round, async () => {
       const { events, cursor } = await this.page(null, round);
       if (round !== this.round) return;
-      const endsHere = this.feed.merge(events, asked, { replace });
+      const endsHere = this.feed.merge(events, asked, { replace: this.stale });
+      this.stale = false;
       this.change({ loading: false, error: null, ...(endsHere && { cursor }) });
     });
   }

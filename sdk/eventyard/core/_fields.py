@@ -113,11 +113,12 @@ def _tags(value: Any) -> list[str]:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
+    pairs = {} if value is None else value
+    if not isinstance(pairs, dict):
         raise ValueError(f"must be an object, not {type(value).__name__}")  # noqa: TRY004
-    for name, content in value.items():
+    for name, content in pairs.items():
         attribute(name, content)
-    return {name: content for name, content in value.items() if content is not None}
+    return {name: content for name, content in pairs.items() if content is not None}
 
 
 def attribute(name: Any, value: Any) -> None:

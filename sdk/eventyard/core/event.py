@@ -1,4 +1,4 @@
-"""The event: one immutable fact, the same class on the server and in the package."""
+"""The event: one fact, the same class on the server and in the package."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ class Event:
         **fields: Any,
     ) -> None:
         _complete(fields, type, payload)
-        self.__dict__.update(headers={}, tags=[], attributes={})
-        self.attributes = fields.pop("attributes", None) or {}
+        self.__dict__.update(headers={}, tags=[])
+        self.attributes = fields.pop("attributes", None)
         for name, value in fields.items():
             if name in _fields.CHECKS:
                 self._put(name, value)

@@ -99,12 +99,12 @@ def _check_surrogates(text: str) -> None:
             raise _invalid("half of a surrogate pair", found.start())
 
 
-def _first_not_finite(text: str) -> int | None:
-    for found in _NOT_FINITE.finditer(text):
-        number = found[1]
-        if number is not None and not math.isfinite(float(number)):
-            return found.start()
-    return None
+def _first_not_finite(text: str) -> int:
+    return next(
+        found.start()
+        for found in _NOT_FINITE.finditer(text)
+        if found[1] is not None and not math.isfinite(float(found[1]))
+    )
 
 
 def _invalid(reason: str, position: int | None) -> InvalidRequestError:

@@ -4,6 +4,7 @@ import builtins
 import pickle
 
 import pytest
+
 from eventyard.core import errors
 
 EVERY = [

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from eventyard.core.errors import SubscriptionError
-from eventyard.core.event import Event
-from eventyard.core.filters import compile_filter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventyard.core.errors import SubscriptionError
+from eventyard.core.event import Event
+from eventyard.core.filters import compile_filter
 from tests.unit.core import strategies
 
 VIEW = {
@@ -93,6 +93,7 @@ def test_an_event_passes(spec):
         {"tags": {"$lt": 6}},
         {"nothing": {"$lte": 6}},
         {"type": {"$lt": "2026-01-02"}},
+        {"timestamp": {"$gt": "2026-99-99"}},
         {"priority": {"$regex": "7"}},
         {"priority": {"$contains": 7}},
         {"payload.text": {"$contains": 5}},

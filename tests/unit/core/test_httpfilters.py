@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from eventyard.core.errors import SubscriptionError
-from eventyard.core.filters import compile_filter, parse_http_filters
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eventyard.core.errors import SubscriptionError
+from eventyard.core.filters import compile_filter, parse_http_filters
 
 
 @pytest.mark.parametrize(

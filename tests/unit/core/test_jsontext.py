@@ -4,10 +4,10 @@ import json
 import math
 
 import pytest
-from eventyard.core.errors import InvalidRequestError, ValidationError
-from eventyard.core.jsontext import dumps, loads
 from hypothesis import given
 
+from eventyard.core.errors import InvalidRequestError, ValidationError
+from eventyard.core.jsontext import dumps, loads
 from tests.unit.core import strategies
 
 

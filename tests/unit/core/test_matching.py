@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from eventyard.core.errors import SubscriptionError
 from eventyard.core.event import Event
 from eventyard.core.filters import compile_filter
 from eventyard.core.matching import Matcher
 from eventyard.core.topics import compile_pattern
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 letters = st.sampled_from(["a", "b", "c"])
 topics = st.lists(letters, min_size=1, max_size=4).map(".".join)

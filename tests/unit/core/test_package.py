@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import eventyard
-import pytest
 
 
 def test_public_names_are_there_and_no_others():
@@ -23,7 +25,7 @@ def test_importing_the_core_loads_no_network_library_and_no_pydantic():
         "sys.exit(loaded or str(sorted(heavy & sys.modules.keys()))"
         " if loaded or heavy & sys.modules.keys() else 0)"
     )
-    environment = {"PYTHONPATH": "sdk"}
+    environment = {"PYTHONPATH": str(Path(eventyard.__file__).parents[1])}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=environment, check=False, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -4,10 +4,11 @@ import re
 import time
 
 import pytest
-from eventyard.core.errors import SubscriptionError
-from eventyard.core.regexes import check_regex
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eventyard.core.errors import SubscriptionError
+from eventyard.core.regexes import check_regex
 
 pieces = st.recursive(
     st.sampled_from(["a", "b", "ab", ".", r"\w", "[ab]", "[^a]", "^", "$", ""]),

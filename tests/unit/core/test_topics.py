@@ -3,11 +3,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from eventyard.core.errors import SubscriptionError, ValidationError
-from eventyard.core.topics import check_topic, compile_pattern, covers
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventyard.core.errors import SubscriptionError, ValidationError
+from eventyard.core.topics import check_topic, compile_pattern, covers
 from tests.unit.core import strategies
 
 letters = st.sampled_from(["a", "b"])

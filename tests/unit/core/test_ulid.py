@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from eventyard.core import ulid
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eventyard.core import ulid
 
 moments = st.integers(0, 2**48 - 1)
 noises = st.binary(min_size=10, max_size=10)

@@ -4,11 +4,11 @@ import base64
 import json
 
 import pytest
+from hypothesis import given
+
 from eventyard.core.errors import ValidationError
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps, from_cloudevent, loads, to_cloudevent
-from hypothesis import given
-
 from tests.unit.core import strategies
 
 FOREIGN = {
@@ -76,6 +76,14 @@ def test_fields_and_attributes_have_their_places():
         "flag": True,
         "data": [1],
     }
+
+
+@pytest.mark.parametrize("media", [5, "image/png", "text/plain", "application/json"])
+def test_an_attribute_that_does_not_describe_the_payload_travels_apart(media):
+    event = Event("a", {"x": 1}, datacontenttype=media)
+    cloud = to_cloudevent(event)
+    assert cloud["datacontenttype"] == "application/json"
+    assert from_cloudevent(cloud) == event
 
 
 def test_a_foreign_event_is_read_with_its_extensions_as_attributes():

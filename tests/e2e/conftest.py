@@ -1,0 +1,75 @@
+"""The running platform, and a browser where there is one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.running import RunningPlatform
+
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+    """One platform for all tests that leave it as they found it."""
+    platform = RunningPlatform(tmp_path_factory.mktemp("eventyard"))
+    platform.start()
+    yield platform
+    platform.stop()
+
+
+@pytest.fixture
+def own_platform(tmp_path: Any) -> Iterator[RunningPlatform]:
+    """A platform that the test may stop, kill and start again."""
+    platform = RunningPlatform(tmp_path / "state")
+    yield platform
+    if platform._process is not None:
+        platform.stop()
+
+
+@pytest.fixture(scope="session")
+def base_url(running: RunningPlatform) -> str:
+    return running.address
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    if _CHROMIUM is None:
+        pytest.skip("NO CHROMIUM: install one (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    """A page that fails its test on any error in the console."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            complaints.append(message.text) if message.type == "error" else None
+        ),
+    )
+    yield page
+    context.close()
+    assert complaints == []

@@ -1,0 +1,191 @@
+"""The whole platform as a user starts it: `infra.local` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+_READY_SECONDS = 240
+_STOP_SECONDS = 25
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RunningPlatform:
+    """Starts, stops and starts again, with its state in one folder."""
+
+    def __init__(self, state: Path, **settings: str) -> None:
+        self.state = state
+        self.port, self.emulator_port = free_port(), free_port()
+        self.settings = settings
+        self.output: list[str] = []
+        self._process: subprocess.Popen[str] | None = None
+        self._ready = threading.Event()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def live(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("EVENTYARD_", "AWS_")) or name == "AWS_CA_BUNDLE"
+        }
+        return {
+            **kept,
+            "EVENTYARD_PORT": str(self.port),
+            "EVENTYARD_EMULATOR_PORT": str(self.emulator_port),
+            "EVENTYARD_STATE": str(self.state),
+            # A message whose function was killed comes again within seconds.
+            "EVENTYARD_QUEUE_VISIBILITY_S": "5",
+            **self.settings,
+        }
+
+    def start(self, command: list[str] | None = None) -> None:
+        """Start and wait for the line that says it is ready."""
+        self._ready.clear()
+        self._process = subprocess.Popen(
+            command or [sys.executable, "-m", "infra.local"],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._process,))
+        self._reader.start()
+        until = time.monotonic() + _READY_SECONDS
+        while not self._ready.wait(0.1):
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError("not ready:\n" + "".join(self.output))
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                self.output.append(line)
+                if "Eventyard is ready" in line:
+                    self._ready.set()
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Stop as Ctrl-C does; return the exit status."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        status = self._process.wait(_STOP_SECONDS)
+        self._reader.join(5)
+        return status
+
+    def kill(self) -> None:
+        """Kill the supervisor alone, as a crash would; the emulator is left."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def kill_worker(self, function: str) -> int:
+        """Kill the processes of one function, as they stand; return how many."""
+        marked = re.compile(rf"ministack-lambda-eventyard-dev-{function}-[^/]*/_worker")
+        killed = 0
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and self._runs(entry, marked):
+                os.kill(int(entry.name), signal.SIGKILL)
+                killed += 1
+        return killed
+
+    def _runs(self, entry: Path, marked: re.Pattern[str]) -> bool:
+        try:
+            command = (entry / "cmdline").read_text().replace("\0", " ")
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return False
+        # Only our own emulator's: another one may run beside it on this machine.
+        return bool(marked.search(command)) and parent == self.emulator_pid
+
+    @property
+    def emulator_pid(self) -> int:
+        return int(json.loads((self.state / "emulator.json").read_text())["pid"])
+
+    def aws(self, service: str) -> Any:
+        import boto3
+
+        return boto3.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{self.emulator_port}",
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def request(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> tuple[int, Any]:
+        """Ask the friendly address; return status and JSON."""
+        request = urllib.request.Request(
+            f"{self.address}/{path.lstrip('/')}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Content-Type": "application/json",
+                **{name.replace("_", "-"): value for name, value in headers.items()},
+            },
+            method=method,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=35) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def get(self, path: str) -> Any:
+        return self.request("GET", path)[1]
+
+    def publish(self, topic: str, payload: Any, **headers: str) -> str:
+        """Publish one event; return its id, or raise if it was not accepted."""
+        body = {"type": topic, "payload": payload}
+        status, told = self.request("POST", "/api/v1/events", body, **headers)
+        if status != 201:
+            raise RuntimeError(f"{status}: {told}")
+        return str(told["event_id"])
+
+    def logged(self, topic: str) -> dict[str, Any]:
+        """Read every event of a topic back, by id."""
+        found: dict[str, Any] = {}
+        cursor = ""
+        while True:
+            page = self.get(f"/api/v1/events?topics={topic}&limit=500{cursor}")
+            found |= {event["id"]: event for event in page["events"]}
+            if page["cursor"] is None:
+                return found
+            cursor = f"&cursor={page['cursor']}"
+
+
+def wait_until(condition: Any, seconds: float = 60, what: str = "it") -> Any:
+    """Return the condition's first true value."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {seconds} s")

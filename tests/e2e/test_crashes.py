@@ -1,0 +1,175 @@
+"""Functions die, the platform restarts, messages repeat: nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.e2e.listener import Listener
+from tests.e2e.running import RunningPlatform, wait_until
+
+
+class Publisher:
+    """
+    Publishes one event after another until told to stop.
+
+    Each has an idempotency key and is sent again until it is acknowledged, as a
+    careful client does; `acknowledged` maps ids to numbers.
+    """
+
+    def __init__(self, running: RunningPlatform, topic: str) -> None:
+        self._running, self._topic = running, topic
+        self.acknowledged: dict[str, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Publisher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(60)
+
+    def _run(self) -> None:
+        for number in itertools.count():
+            if self._stop.is_set():
+                return
+            self._publish(number)
+
+    def _publish(self, number: int) -> None:
+        while not self._stop.is_set():
+            try:
+                event_id = self._running.publish(
+                    self._topic,
+                    {"n": number},
+                    Idempotency_Key=f"{self._topic}-{number}",
+                )
+            except (OSError, RuntimeError, ValueError):
+                time.sleep(0.05)
+                continue
+            self.acknowledged[event_id] = number
+            return
+
+
+def assert_all_arrived(
+    running: RunningPlatform, topic: str, acknowledged: dict[str, int], heard: dict
+) -> None:
+    wait_until(
+        lambda: set(acknowledged) <= set(heard),
+        seconds=90,
+        what=f"{len(acknowledged)} events at the socket",
+    )
+    logged = running.logged(topic)
+    assert {i: event["payload"]["n"] for i, event in logged.items()} == {
+        **{i: event["payload"]["n"] for i, event in logged.items()},
+        **acknowledged,
+    }
+    numbers = [event["payload"]["n"] for event in logged.values()]
+    assert len(numbers) == len(set(numbers)), "an idempotent retry appended twice"
+
+
+def kill_workers(running: RunningPlatform, topic: str, seconds: float) -> None:
+    functions = itertools.cycle(["route", "relay", "fan-out", "api"])
+    with (
+        Listener(running.live, topic) as listener,
+        Publisher(running, topic) as publisher,
+    ):
+        until = time.monotonic() + seconds
+        killed = 0
+        while time.monotonic() < until:
+            time.sleep(0.3)
+            killed += running.kill_worker(next(functions))
+    assert killed > 0, "no worker was there to kill"
+    assert publisher.acknowledged
+
+    with Listener(running.live, topic, cursor=listener.cursor) as late:
+        # Whoever was connected throughout heard all; the late one fills in what the
+        # first was no longer there for.
+        together = {**listener.heard}
+        wait_until(
+            lambda: set(publisher.acknowledged) <= {*together, *late.heard},
+            seconds=90,
+            what="every acknowledged event at the socket",
+        )
+        assert_all_arrived(
+            running, topic, publisher.acknowledged, {**together, **late.heard}
+        )
+
+
+def restart_under_load(running: RunningPlatform, topic: str, times: int) -> None:
+    with (
+        Listener(running.live, topic) as listener,
+        Publisher(running, topic) as publisher,
+    ):
+        for _ in range(times):
+            enough = len(publisher.acknowledged) + 20
+            wait_until(lambda n=enough: len(publisher.acknowledged) > n)
+            assert running.stop(signal.SIGTERM) == 0
+            running.start()
+        enough = len(publisher.acknowledged) + 20
+        wait_until(lambda: len(publisher.acknowledged) > enough)
+        publisher._stop.set()
+        assert_all_arrived(running, topic, publisher.acknowledged, listener.heard)
+
+
+def test_killed_functions_lose_no_acknowledged_event(own_platform):
+    own_platform.start()
+
+    kill_workers(own_platform, "killed.x", seconds=6)
+
+
+def test_a_restart_under_load_loses_no_acknowledged_event(own_platform):
+    own_platform.start()
+
+    restart_under_load(own_platform, "restarted.x", times=1)
+
+
+def test_a_commit_not_yet_relayed_when_the_platform_stopped_is_relayed_after(
+    own_platform,
+):
+    own_platform.start()
+    functions = own_platform.aws("lambda")
+    (mapping,) = functions.list_event_source_mappings(
+        FunctionName="eventyard-dev-relay"
+    )["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    with Listener(own_platform.live, "left.*") as listener:
+        event_id = own_platform.publish("left.behind", {})
+        own_platform.stop()
+
+        own_platform.start()
+
+        wait_until(lambda: event_id in listener.heard, what="the sweep's relaying")
+
+
+def test_the_supervisor_killed_leaves_an_emulator_that_the_next_start_ends(
+    own_platform,
+):
+    own_platform.start()
+    event_id = own_platform.publish("kept.x", {"n": 1})
+    leftover = own_platform.emulator_pid
+    own_platform.kill()
+
+    own_platform.start()
+
+    assert own_platform.emulator_pid != leftover
+    assert own_platform.get(f"/api/v1/events/{event_id}")["payload"] == {"n": 1}
+
+
+@pytest.mark.soak
+def test_a_minute_of_killing_loses_no_acknowledged_event(own_platform):
+    own_platform.start()
+
+    kill_workers(own_platform, "soaked.x", seconds=60)
+
+
+@pytest.mark.soak
+def test_five_restarts_under_load_lose_no_acknowledged_event(own_platform):
+    own_platform.start()
+
+    restart_under_load(own_platform, "many.x", times=5)
