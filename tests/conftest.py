@@ -7,12 +7,15 @@ tests cannot drift from what is deployed.
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes import FakeGateway
+from tests.calls import Calls
+from tests.fakes import Clock, FakeGateway
 from tests.pump import Pump
 
 for name in list(os.environ):
@@ -25,6 +28,8 @@ os.environ |= {
     "AWS_SECRET_ACCESS_KEY": "testing",
     # Without it moto keeps accounts apart in a way that leaves streams unimplemented.
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+    # Every test begins with empty queues, however soon after the last one.
+    "MOTO_SQS_ENFORCE_STRICT_QUEUE_PURGE_BEHAVIOUR": "false",
     "EVENTYARD_AUTH": "open",
 }
 
@@ -55,8 +60,16 @@ def gateway() -> FakeGateway:
     return FakeGateway()
 
 
+@pytest.fixture(scope="session")
+def service_models(aws_account):
+    """botocore's descriptions of the services, read once for all tests."""
+    from botocore.session import get_session
+
+    return get_session().get_component("data_loader")
+
+
 @pytest.fixture
-def platform(settings, gateway):
+def platform(settings, gateway, service_models):
     """The real platform on moto, with nothing in it; frames go to `gateway`."""
     from chalicelib import bootstrap
     from tests.stack import empty
@@ -64,9 +77,36 @@ def platform(settings, gateway):
     empty(settings)
     bootstrap.platform.cache_clear()
     made = bootstrap.platform()
+    made.aws.session.register_component("data_loader", service_models)
     made.__dict__["gateway"] = gateway
     yield made
     bootstrap.platform.cache_clear()
+
+
+@pytest.fixture
+def clock(platform) -> Clock:
+    """The platform's time, which stands still until a test moves it."""
+    stopped = Clock(float(int(time.time())))
+    platform.log.clock = stopped
+    platform.events.claims.clock = stopped
+    platform.connections.clock = stopped
+    platform._delivery.clock = stopped
+    platform.gatekeeper.clock = stopped
+    return stopped
+
+
+@pytest.fixture
+def calls(platform) -> Calls:
+    """Every AWS call that the platform makes from here on."""
+    return Calls(platform.aws)
+
+
+@pytest.fixture
+def locked(platform):
+    """The same platform where EVENTYARD_AUTH=keys."""
+    platform.settings = dataclasses.replace(platform.settings, auth="keys")
+    platform.gatekeeper.mode = "keys"
+    return platform
 
 
 @pytest.fixture

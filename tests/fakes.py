@@ -9,6 +9,19 @@ from typing import Any
 from chalicelib.live.gateway import GatewayError
 
 
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+
+
 class FakeGateway:
     """Keeps what was posted; connections can be made gone or failing."""
 

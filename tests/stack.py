@@ -77,8 +77,11 @@ def environment_of(outputs: dict[str, str]) -> dict[str, str]:
 def empty(settings: Any) -> None:
     """Remove every item, object and message."""
     table = boto3.resource("dynamodb").Table(settings.table)
+    pages = table.meta.client.get_paginator("scan").paginate(
+        TableName=settings.table, ProjectionExpression="pk, sk"
+    )
     with table.batch_writer() as batch:
-        for item in table.scan(ProjectionExpression="pk, sk")["Items"]:
+        for item in [item for page in pages for item in page["Items"]]:
             batch.delete_item(Key=item)
     bucket = boto3.resource("s3").Bucket(settings.bucket)
     bucket.objects.all().delete()

@@ -1,0 +1,68 @@
+"""What tests do again and again, in one line each."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chalicelib.events.drafts import drafts_of
+
+
+def publish(platform: Any, *events: dict[str, Any], **more: Any) -> list[Any]:
+    """Publish events as one commit; returns what the publisher is told of each."""
+    return platform.events.publish(drafts_of(events), **{"by": "tester", **more})
+
+
+def ids(told: list[Any]) -> list[str]:
+    return [one.event_id for one in told]
+
+
+def listed(platform: Any, **wish: Any) -> list[Any]:
+    """The newest events first; by default all that there are."""
+    every = {"since_ms": 0, "until_ms": None, "limit": 500, "cursor": None}
+    wanted = wish.pop("wanted", lambda _: True)
+    return platform.events.page(wanted, **{**every, **wish}).events
+
+
+def connect(platform: Any, connection_id: str = "c1", **query: str) -> dict[str, Any]:
+    """Open a live connection, as API Gateway announces it."""
+    return platform.live.connect(
+        {
+            "requestContext": {
+                "connectionId": connection_id,
+                "domainName": "x.test",
+                "stage": "api",
+            },
+            "queryStringParameters": query,
+        }
+    )
+
+
+def say(platform: Any, connection_id: str, message: Any) -> list[Any]:
+    """Let a client send a message; returns the frames that it is answered with."""
+    before = len(platform.gateway.frames(connection_id))
+    text = message if isinstance(message, str) else json.dumps(message)
+    platform.live.receive(connection_id, text)
+    return platform.gateway.frames(connection_id)[before:]
+
+
+def bearer(http: Any, *scopes: str, name: str = "caller") -> str:
+    """Make a key of these scopes, send it from now on, and return its secret."""
+    from chalicelib.bootstrap import platform
+
+    secret, _ = platform().keys.create(name, scopes)
+    http.headers["Authorization"] = f"Bearer {secret}"
+    return secret
+
+
+def without_delay(platform: Any) -> list[int]:
+    """Let what is put off come at once; returns the delays as they were asked for."""
+    delays: list[int] = []
+    enqueue = platform._delivery.enqueue
+
+    def at_once(body: Any, delay_seconds: int = 0) -> None:
+        delays.append(delay_seconds)
+        enqueue(body)
+
+    platform._delivery.enqueue = at_once
+    return delays
