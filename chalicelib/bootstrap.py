@@ -184,7 +184,7 @@ class Platform:
         return health.check(
             {
                 "transport": lambda: health.transport(
-                    self.aws, self.settings.topic_arn, self.relay.lag_ms
+                    self.aws, self.settings.topic_arn, self.relay.stalled_ms
                 ),
                 "persistence": lambda: health.persistence(self.table),
                 "queue": lambda: health.queues(self.queues.all),
@@ -195,8 +195,9 @@ class Platform:
         """Count what was published and delivered, and what is on its way."""
         live = self.live.stats()
         queues = self.queues.all()
+        relayed = self.relay.progress()
         return {
-            "events_published": self.relay.published(),
+            "events_published": relayed.published,
             "events_delivered": live["total_messages_sent"],
             "active_subscriptions": live["active_subscriptions"],
             "queue_depth": sum(q["waiting"] + q["in_flight"] for q in queues),
@@ -204,7 +205,7 @@ class Platform:
                 live["total_messages_failed"], live["total_messages_sent"]
             ),
             "connections": live["active_connections"],
-            "relay_lag_ms": self.relay.lag_ms(),
+            "relay_lag_ms": relayed.lag_ms,
             "dead_letters": sum(q["dead"] for q in queues),
         }
 

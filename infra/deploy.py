@@ -91,9 +91,9 @@ class Deployer:
         self.say = say
         self._session = _session(self.emulator)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, **options: Any) -> Any:
         """Return a client for the target."""
-        return self._session.client(service)
+        return self._session.client(service, **options)
 
     def deploy(
         self,

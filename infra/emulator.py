@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,8 @@ Say = Callable[[str], None]
 #: A stop must end within 15 seconds: this long the emulator may save its state.
 _SAVE_SECONDS: Final = 12.0
 _START_SECONDS: Final = 60.0
+#: After this long a stop no longer waits for functions that are still at work.
+_PATIENCE_SECONDS: Final = 1.0
 
 
 class PortBusyError(Exception):
@@ -148,17 +150,34 @@ def _is_ours(name: str) -> bool:
 
 
 def _is_ministack(pid: int) -> bool:
-    try:
-        done = subprocess.run(
-            ["ps", "-o", "command=", "-p", str(pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:  # a bare system may lack ps, but then it has /proc
-        path = Path(f"/proc/{pid}/cmdline")
-        return path.exists() and b"ministack" in path.read_bytes()
-    return "ministack" in done.stdout
+    return "ministack" in _processes().get(pid, (0, ""))[1]
+
+
+def _processes() -> dict[int, tuple[int, str]]:
+    """Map each process to its parent and command, without a package to ask."""
+    if Path("/proc/self/stat").exists():
+        return dict(_from_proc())
+    listed = subprocess.run(  # a Mac: no /proc, but always ps
+        ["ps", "-A", "-o", "pid=,ppid=,command="],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = (line.split(maxsplit=2) for line in listed.stdout.splitlines())
+    return {int(pid): (int(parent), command) for pid, parent, command in rows}
+
+
+def _from_proc() -> Iterator[tuple[int, tuple[int, str]]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                # The name in parentheses may hold anything, spaces too.
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+                yield (
+                    int(entry.name),
+                    (int(fields[1]), command.decode(errors="replace")),
+                )
 
 
 def _end_group(pid: int, process: subprocess.Popen[bytes] | None = None) -> bool:
@@ -174,9 +193,20 @@ def _end_group(pid: int, process: subprocess.Popen[bytes] | None = None) -> bool
 
 
 def _wait_for_end(pid: int, process: subprocess.Popen[bytes] | None) -> bool:
-    until = time.monotonic() + _SAVE_SECONDS
-    while time.monotonic() < until:
+    started = time.monotonic()
+    while time.monotonic() - started < _SAVE_SECONDS:
         if process.poll() is not None if process else not _is_ministack(pid):
             return True
+        if time.monotonic() - started > _PATIENCE_SECONDS:
+            # A function that runs on cannot reach the emulator any more, and the
+            # emulator waits for it: what it did not finish is done after the start.
+            _kill_children(pid)
         time.sleep(0.05)
     return False
+
+
+def _kill_children(pid: int) -> None:
+    for child, (parent, _) in _processes().items():
+        if parent == pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from botocore.config import Config
 from watchfiles import awatch
 
 from infra import template
@@ -189,7 +190,9 @@ class LocalPlatform:
 
     def _invoke(self, name: str, event: Any) -> None:
         try:
-            self.deployer.client("lambda").invoke(
+            # No retries: the next tick is one, and a stop must not wait for them.
+            once = Config(retries={"total_max_attempts": 1}, read_timeout=65)
+            self.deployer.client("lambda", config=once).invoke(
                 FunctionName=f"eventyard-{self.options.stage}-{name}",
                 Payload=json.dumps(event).encode(),
             )

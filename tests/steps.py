@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from chalicelib.events.drafts import drafts_of
@@ -66,3 +67,28 @@ def without_delay(platform: Any) -> list[int]:
 
     platform._delivery.enqueue = at_once
     return delays
+
+
+class Crash(Exception):  # noqa: N818 - what it plays is no error
+    """The process died here."""
+
+
+def crash_before_append(platform: Any) -> None:
+    """Let the next publish die between its claims and its commit."""
+
+    def die() -> None:
+        raise Crash
+
+    meanwhile(platform, die)
+
+
+def meanwhile(platform: Any, act: Callable[[], Any]) -> None:
+    """Let something happen just before the next commit is written."""
+    append = platform.log.append
+
+    def act_first(*args: Any) -> bool:
+        platform.log.append = append
+        act()
+        return append(*args)
+
+    platform.log.append = act_first

@@ -18,7 +18,7 @@ _METRICS: Final = (
     ("connections", "gauge", "Open live connections"),
     ("queue_depth", "gauge", "Messages on their way between functions"),
     ("dead_letters", "gauge", "Messages that wait for an operator"),
-    ("relay_lag_ms", "gauge", "How far the relay's checkpoint is behind now"),
+    ("relay_lag_ms", "gauge", "How long the oldest commit waits to be relayed"),
 )
 
 

@@ -32,6 +32,14 @@ _RECEIPT_SECONDS: Final = 7 * 86_400
 _DEAD_QUEUE: Final = "relay"
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many events were ever published, and how long the oldest waits for SNS."""
+
+    published: int
+    lag_ms: int
+
+
 @dataclass(slots=True)
 class Relay:
     """
@@ -204,18 +212,24 @@ class Relay:
             only_if={"until_ms": checkpoint["until_ms"]},
         )
 
-    def published(self) -> int:
-        """Return how many events were ever published: counted, not estimated."""
+    def progress(self) -> Progress:
+        """Tell what was published and relayed: counted, not estimated."""
         checkpoint = self.log.directory.checkpoint() or self._first()
-        after = time_key(checkpoint["until_ms"])
-        ahead = time_key(self.log.now_ms() + 1000)
-        recent = sum(commit.events for commit in self.log.written(after, ahead))
-        return int(checkpoint["events"]) + recent
+        now = self.log.now_ms()
+        after, ahead = time_key(checkpoint["until_ms"]), time_key(now + 1000)
+        recent = list(self.log.written(after, ahead))
+        waiting = self._without_receipt(recent)
+        return Progress(
+            published=checkpoint["events"] + sum(commit.events for commit in recent),
+            lag_ms=max(now - ulid.timestamp_ms(waiting[0]), 0) if waiting else 0,
+        )
 
-    def lag_ms(self) -> int:
-        """Return how far behind now the checkpoint is; 0 before the first tick."""
+    def stalled_ms(self) -> int:
+        """Return how long the sweep has not moved; 0 before its first tick."""
         checkpoint = self.log.directory.checkpoint()
-        return self.log.now_ms() - checkpoint["until_ms"] if checkpoint else 0
+        if checkpoint is None:
+            return 0
+        return max(self.log.now_ms() - int(checkpoint["until_ms"]) - GRACE_MS, 0)
 
 
 class RelayStopped(Exception):  # noqa: N818 - a state of the relay, said as one
