@@ -77,7 +77,8 @@ class Platform:
         from chalicelib.events.claims import Claims
         from chalicelib.events.service import EventService
 
-        return EventService(self.log, Claims(self.table))
+        claims = Claims(self.table, self.settings.retention_days)
+        return EventService(self.log, claims)
 
     @cached_property
     def _queue_pairs(self) -> dict[str, QueuePair]:

@@ -21,14 +21,14 @@ class Placed:
     event: Event
 
 
+def cloud(placed: Placed) -> dict[str, Any]:
+    """Return one event as a structured CloudEvent."""
+    return {**to_cloudevent(placed.event), SEQUENCE: placed.place}
+
+
 def encode(placed: Placed) -> str:
     """Write one event as structured CloudEvents JSON."""
-    return dumps({**to_cloudevent(placed.event), SEQUENCE: placed.place})
-
-
-def encode_batch(events: Iterable[Placed]) -> str:
-    """Write events as a CloudEvents JSON batch."""
-    return join(map(encode, events))
+    return sendable(dumps(cloud(placed)))
 
 
 def join(encoded: Iterable[str]) -> str:
@@ -43,7 +43,19 @@ def decode_batch(text: str) -> list[Placed]:
     Raises InvalidRequestError, ValidationError, KeyError or TypeError for what is
     no batch of ours.
     """
-    return [_placed(member) for member in loads(text)]
+    return placed_of(loads(text))
+
+
+def placed_of(members: Iterable[dict[str, Any]]) -> list[Placed]:
+    """Read CloudEvents of ours; raises as `decode_batch` does."""
+    return [_placed(member) for member in members]
+
+
+def sendable(text: str) -> str:
+    """Escape in JSON the two characters of a string that queues refuse."""
+    if text.isascii():
+        return text
+    return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def _placed(member: dict[str, Any]) -> Placed:

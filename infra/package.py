@@ -41,8 +41,13 @@ class Artefact:
     def digest(self) -> str:
         """Return a name for the code that changes whenever the code does."""
         with zipfile.ZipFile(self.zip_path) as archive:
-            # Not the bytes of the file: they hold the time of packaging.
-            held = sorted((info.filename, info.CRC) for info in archive.infolist())
+            # Not the bytes of the file, which hold the time of packaging, and not the
+            # bytecode, which may differ from one compilation to the next.
+            held = sorted(
+                (info.filename, info.CRC)
+                for info in archive.infolist()
+                if not info.filename.endswith(".pyc")
+            )
         return hashlib.sha256(repr(held).encode()).hexdigest()[:24]
 
 

@@ -16,7 +16,7 @@ _HANDLERS = {"routing": "route", "live": "fan_out"}
 
 class Pump:
     def __init__(self, platform: Any) -> None:
-        self._platform = platform
+        self.platform = platform
         self._streams = boto3.client("dynamodbstreams")
         self._sqs = boto3.client("sqs")
         self._iterator = self._latest()
@@ -29,7 +29,7 @@ class Pump:
 
     def _latest(self) -> str:
         table = boto3.client("dynamodb").describe_table(
-            TableName=self._platform.settings.table
+            TableName=self.platform.settings.table
         )["Table"]
         arn = table["LatestStreamArn"]
         stream = self._streams.describe_stream(StreamArn=arn)["StreamDescription"]
@@ -53,11 +53,11 @@ class Pump:
     def relay(self, records: list[Any] | None = None) -> Any:
         """Hand stream records to the relay."""
         taken = self.records() if records is None else records
-        return self._platform.relay.relay_stream({"Records": taken}) if taken else None
+        return self.platform.relay.relay_stream({"Records": taken}) if taken else None
 
     def messages(self, name: str) -> list[Any]:
         """Take messages off a queue, as Lambda would hand them on."""
-        url = getattr(self._platform.settings, f"{name}_queue_url")
+        url = getattr(self.platform.settings, f"{name}_queue_url")
         found = self._sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=30
         ).get("Messages", [])
@@ -79,10 +79,10 @@ class Pump:
 
     def handle(self, name: str, records: list[Any]) -> set[str]:
         """Hand records to the queue's handler; return the ids it reports as failed."""
-        service = self._platform.router if name == "routing" else self._platform.live
+        service = self.platform.router if name == "routing" else self.platform.live
         answer = getattr(service, _HANDLERS[name])({"Records": records})
         failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
-        url = getattr(self._platform.settings, f"{name}_queue_url")
+        url = getattr(self.platform.settings, f"{name}_queue_url")
         for record in records:
             if record["messageId"] not in failed:
                 self._sqs.delete_message(

@@ -39,6 +39,13 @@ def connect(platform: Any, connection_id: str = "c1", **query: str) -> dict[str,
     )
 
 
+def greeted(pump: Any, connection_id: str = "c1", **query: str) -> list[Any]:
+    """Open a live connection and read its greeting, and what came with it."""
+    connect(pump.platform, connection_id, **query)
+    pump.run()
+    return pump.platform.gateway.frames(connection_id)
+
+
 def say(platform: Any, connection_id: str, message: Any) -> list[Any]:
     """Let a client send a message; returns the frames that it is answered with."""
     before = len(platform.gateway.frames(connection_id))

@@ -10,8 +10,8 @@ from typing import Final
 
 from chalicelib.table import Table
 
-#: How long an idempotency key or an event's own id is remembered.
-CLAIM_SECONDS: Final = 86_400
+#: How long an idempotency key is remembered; an event's own id as long as the event.
+KEY_SECONDS: Final = 86_400
 #: After this long whoever took a claim without writing its commit is surely dead:
 #: the function's time-out has passed.
 ABANDONED_SECONDS: Final = 35.0
@@ -34,16 +34,20 @@ class Claims:
     """Claim items: each is taken once, by a conditional put."""
 
     table: Table
+    retention_days: int
     clock: Callable[[], float] = time.time
 
     def take_key(self, owner: str, key: str, commit: str, digest: str) -> Claim:
         """Claim an `Idempotency-Key` of one caller for a commit."""
         name = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
-        return self._take(f"claim#{name}", "key", commit, digest)
+        return self._take(f"claim#{name}", "key", commit, digest, KEY_SECONDS)
 
-    def take_id(self, source: str, event_id: str, commit: str) -> Claim:
+    def take_id(self, source: str, event_id: str, commit: str, digest: str) -> Claim:
         """Claim an event's own id, unique within its source, for a commit."""
-        return self._take(f"id#{event_id}", f"source#{source}", commit, "")
+        # A day more than the event, which is found through its claim.
+        seconds = (self.retention_days + 1) * 86_400
+        pk, sk = f"id#{event_id}", f"source#{source}"
+        return self._take(pk, sk, commit, digest, seconds)
 
     def commits_of(self, event_id: str, source: str | None) -> list[str]:
         """Return the commits that claim this id, of one source or of any."""
@@ -51,12 +55,12 @@ class Claims:
         wanted = None if source is None else f"source#{source}"
         return [row["commit"] for row in found if wanted in (None, row["sk"])]
 
-    def take_over(self, claim: Claim, commit: str) -> bool:
+    def take_over(self, claim: Claim, commit: str, digest: str) -> bool:
         """Give an abandoned claim a new commit; only one caller can."""
         return self.table.set(
             claim.pk,
             claim.sk,
-            {"commit": commit, "at": self.clock()},
+            {"commit": commit, "digest": digest, "at": self.clock()},
             only_if={"commit": claim.commit},
         )
 
@@ -64,7 +68,9 @@ class Claims:
         """Tell whether whoever took it can no longer be writing its commit."""
         return self.clock() - claim.taken_at > ABANDONED_SECONDS
 
-    def _take(self, pk: str, sk: str, commit: str, digest: str) -> Claim:
+    def _take(
+        self, pk: str, sk: str, commit: str, digest: str, seconds: int
+    ) -> Claim:
         now = self.clock()
         item = {
             "pk": pk,
@@ -72,11 +78,11 @@ class Claims:
             "commit": commit,
             "digest": digest,
             "at": now,
-            "ttl": int(now) + CLAIM_SECONDS,
+            "ttl": int(now) + seconds,
         }
         if self.table.put_new(item):
             return Claim(pk, sk, commit, digest, now, mine=True)
         row = self.table.get(pk, sk)
         if row is None:  # it expired between the two calls
-            return self._take(pk, sk, commit, digest)
+            return self._take(pk, sk, commit, digest, seconds)
         return Claim(pk, sk, row["commit"], row["digest"], row["at"], mine=False)

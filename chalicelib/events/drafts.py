@@ -27,7 +27,7 @@ def drafts_of(members: Iterable[Any]) -> list[Draft]:
 
 def cloud_drafts_of(members: Iterable[Any]) -> list[Draft]:
     """Read structured CloudEvents, which always have ids of their own."""
-    return _each(members, lambda member: Draft(from_cloudevent(member), own_id=True))
+    return _each(members, _cloud_draft)
 
 
 def check_idempotency_key(key: str | None) -> str | None:
@@ -44,10 +44,22 @@ def _draft(member: Any) -> Draft:
         raise ValidationError("An event must be a JSON object.")
     for name in _OURS:
         if name in member:
-            raise ValidationError(
-                f"{name} is the platform's to write.", details={"field": name}
-            )
+            raise _not_theirs(name)
     return Draft(Event.from_dict(member), own_id=member.get("id") is not None)
+
+
+def _cloud_draft(member: Any) -> Draft:
+    event = from_cloudevent(member)
+    for name in _OURS:
+        if getattr(event, name):
+            raise _not_theirs(name)
+    return Draft(event, own_id=True)
+
+
+def _not_theirs(name: str) -> ValidationError:
+    return ValidationError(
+        f"{name} is the platform's to write.", details={"field": name}
+    )
 
 
 def _each(members: Iterable[Any], read: Any) -> list[Draft]:

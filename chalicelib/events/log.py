@@ -13,13 +13,14 @@ from chalicelib.events.blobs import Blobs
 from chalicelib.table import Table
 from chalicelib.wire import Placed
 from eventyard.core import ulid
+from eventyard.core.errors import PayloadTooLargeError
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps, loads
 
 #: A partition holds ten minutes: small enough to read whole, and few in a day.
 BUCKET_MS: Final = 600_000
 DAY_MS: Final = 86_400_000
-#: A payload above this goes to S3 by itself ...
+#: The payload of an event above this goes to S3 by itself ...
 PAYLOAD_LIMIT: Final = 200_000
 #: ... a commit above this goes there whole (an item may have 400 KB) ...
 INLINE_LIMIT: Final = 350_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,6 +15,8 @@ from eventyard.core.wire import dumps
 #: SNS takes 256 KB a call, message attributes included.
 MESSAGE_LIMIT: Final = 240_000
 _ENTRIES: Final = 10
+#: A queue drops a message with any of these, control characters above all.
+_REFUSED: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ def _attributes(event_type: str, source: str, priority: int) -> dict[str, Any]:
         "priority": {"DataType": "Number", "StringValue": str(priority)},
     }
     if source:  # SNS refuses an empty value
-        attributes["source"] = {"DataType": "String", "StringValue": source}
+        text = _REFUSED.sub("\ufffd", source)
+        attributes["source"] = {"DataType": "String", "StringValue": text}
     return attributes
 
 

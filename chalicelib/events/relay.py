@@ -86,7 +86,8 @@ class Relay:
         """Put a commit into the dead letters and stop trying it."""
         reason = f"{type(error).__name__}: {error}"
         self.dead.bury(_DEAD_QUEUE, {"commit": {"pk": pk, "sk": sk}}, reason)
-        self._write_receipts([sk])
+        # Whatever put it there: a key that is no ULID has no minute to be noted in.
+        self._write_receipts([sk] if ulid.is_ulid(sk) else [])
 
     def relay(self, commits: Iterable[Commit]) -> list[str]:
         """Publish commits, write their receipts, return the keys of those that failed."""

@@ -25,6 +25,8 @@ from eventyard.core.wire import dumps
 MAX_EVENTS: Final = 100
 #: What headers, tags and attributes of one event may weigh, in bytes of JSON.
 MAX_ENVELOPE: Final = 32_000
+#: What the address of a payload kept elsewhere may have, in characters.
+MAX_ADDRESS: Final = 2_048
 #: How many commits one listing looks at before it answers with a cursor.
 _LOOKED_AT: Final = 2_000
 #: The most bytes of events in one page: Lambda answers with at most 6 MB.
@@ -90,9 +92,7 @@ class EventService:
         key = self.log.new_key()
         if idempotency_key is not None:
             return self._publish_keyed(drafts, by, idempotency_key, key)
-        if any(draft.own_id for draft in drafts):
-            return self._publish_named(drafts, by, key)
-        return self._append(key, _named(drafts, key), by)
+        return self._commit(drafts, by, key)
 
     def _check(self, drafts: Sequence[Draft]) -> None:
         if not 1 <= len(drafts) <= MAX_EVENTS:
@@ -104,8 +104,8 @@ class EventService:
             self._check_event(draft.event)
 
     def _check_event(self, event: Event) -> None:
-        if self.log.blobs.holds(event.dataref):
-            raise ValidationError("dataref: this address is the platform's own.")
+        if event.dataref is not None:
+            self._check_dataref(event.dataref)
         # Every other field is bounded by itself.
         open_fields = [event.headers, event.tags, event.attributes]
         if any(open_fields) and len(dumps(open_fields).encode()) > MAX_ENVELOPE:
@@ -113,6 +113,22 @@ class EventService:
                 "headers, tags and attributes of one event may have "
                 f"{MAX_ENVELOPE} bytes of JSON together."
             )
+
+    def _check_dataref(self, address: str) -> None:
+        fault = ""
+        if self.log.blobs.holds(address):
+            fault = "dataref: this address is the platform's own."
+        elif len(address) > MAX_ADDRESS:
+            fault = f"dataref must have at most {MAX_ADDRESS} characters"
+        if fault:
+            raise ValidationError(fault, details={"field": "dataref"})
+
+    def _commit(
+        self, drafts: Sequence[Draft], by: str, key: str, *, again: bool = False
+    ) -> list[Published]:
+        if any(draft.own_id for draft in drafts):
+            return self._publish_named(drafts, by, key)
+        return self._append(key, _named(drafts, key), by, again=again)
 
     def _append(
         self, key: str, events: Sequence[Event], by: str, *, again: bool = False
@@ -134,11 +150,24 @@ class EventService:
                 code="idempotency_key_reused",
             )
         if claim.mine:
-            return self._append(key, _named(drafts, key), by)
+            return self._commit(drafts, by, key)
         commit = self.log.get(claim.commit)
         if commit is not None:
-            return [_published(event, deduplicated=True) for event in commit.events]
+            return self._told_again(drafts, commit)
         return self._finish(claim, drafts, by, key)
+
+    def _told_again(self, drafts: Sequence[Draft], commit: Commit) -> list[Published]:
+        given = (p.event for p in commit.placed() if p.event.id == _PREFIX + p.place)
+        events = [
+            self._known(draft.event, commit) if draft.own_id else next(given)
+            for draft in drafts
+        ]
+        return [_published(event, deduplicated=True) for event in events]
+
+    def _known(self, event: Event, commit: Commit) -> Event:
+        # What had been published before the commit of its call is not in that commit.
+        found = _find_in(commit, event)
+        return found or self._find(event.id, event.source or "") or event
 
     def _finish(
         self, claim: Claim, drafts: Sequence[Draft], by: str, key: str
@@ -146,56 +175,50 @@ class EventService:
         # The first call died between claim and commit, or is still between them:
         # the same commit key lets only one of the two append. Once it is surely
         # dead, a new key puts the events where readers by cursor still look.
-        if self.claims.is_abandoned(claim) and self.claims.take_over(claim, key):
-            return self._append(key, _named(drafts, key), by)
-        return self._append(claim.commit, _named(drafts, claim.commit), by, again=True)
+        if not self.claims.is_abandoned(claim):
+            return self._commit(drafts, by, claim.commit, again=True)
+        if self.claims.take_over(claim, key, claim.digest):
+            return self._commit(drafts, by, key)
+        raise _busy("these events")
 
     def _publish_named(
         self, drafts: Sequence[Draft], by: str, key: str
     ) -> list[Published]:
-        plan = _Plan(key)
+        plan = _Plan(key, _digest(drafts))
         for index, draft in enumerate(drafts):
             self._place(plan, index, draft)
         told = dict(plan.known)
-        for commit_key, placed in plan.to_append.items():
-            events = _named([drafts[index] for index in placed], commit_key)
-            self._append(commit_key, events, by)
-            resumed = commit_key != key
-            for index, event in zip(placed, events, strict=True):
-                told[index] = _published(event, deduplicated=resumed)
+        if plan.to_append:
+            events = _named([drafts[index] for index in plan.to_append], plan.key)
+            published = self._append(plan.key, events, by, again=plan.key != key)
+            told |= zip(plan.to_append, published, strict=True)
         return [told[plan.repeats.get(index, index)] for index in range(len(drafts))]
 
     def _place(self, plan: _Plan, index: int, draft: Draft) -> None:
         event = draft.event
         if not draft.own_id:
-            plan.append(plan.key, index)
+            plan.to_append.append(index)
             return
         name = (event.source or "", event.id)
         if name in plan.seen:
             plan.repeats[index] = plan.seen[name]
             return
         plan.seen[name] = index
-        claim = self.claims.take_id(*name, plan.key)
-        if claim.mine:
-            plan.append(plan.key, index)
-            return
-        self._place_claimed(plan, index, event, claim)
+        claim = self.claims.take_id(*name, plan.key, plan.digest)
+        if claim.mine or not self._is_known(plan, index, event, claim):
+            plan.claimed = True
+            plan.to_append.append(index)
 
-    def _place_claimed(
-        self, plan: _Plan, index: int, event: Event, claim: Claim
-    ) -> None:
+    def _is_known(self, plan: _Plan, index: int, event: Event, claim: Claim) -> bool:
         commit = self.log.get(claim.commit)
         found = _find_in(commit, event)
         if found is not None:
             plan.known[index] = _published(found, deduplicated=True)
         elif commit is None and not self.claims.is_abandoned(claim):
-            plan.append(claim.commit, index)
-        elif self.claims.take_over(claim, plan.key):
-            plan.append(plan.key, index)
-        else:
-            raise UnavailableError(
-                f"Another call is publishing {event.id} just now; try again."
-            )
+            plan.resume(claim, event.id)
+        elif not self.claims.take_over(claim, plan.key, plan.digest):
+            raise _busy(event.id)
+        return found is not None
 
     def get(self, event_id: str, source: str | None = None) -> Event:
         """
@@ -269,17 +292,31 @@ class EventService:
 
 
 class _Plan:
-    """Where each event of a call with own ids goes: known already, or to append."""
+    """What a call with own ids appends, under which key, and what is known already."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, digest: str) -> None:
         self.key = key
+        self.digest = digest
         self.seen: dict[tuple[str, str], int] = {}
         self.repeats: dict[int, int] = {}
         self.known: dict[int, Published] = {}
-        self.to_append: dict[str, list[int]] = {}
+        self.to_append: list[int] = []
+        self.claimed = False
 
-    def append(self, commit_key: str, index: int) -> None:
-        self.to_append.setdefault(commit_key, []).append(index)
+    def resume(self, claim: Claim, event_id: str) -> None:
+        """Go on under the key of a call that has not written its commit (yet)."""
+        # Only the very same call may: another one would write a part of the commit
+        # in its place, and the first one take that for the whole.
+        same = claim.digest == self.digest
+        if not same or (self.claimed and claim.commit != self.key):
+            raise _busy(event_id)
+        self.key = claim.commit
+
+
+def _busy(what: str) -> UnavailableError:
+    return UnavailableError(
+        f"Another call is publishing {what} just now; try again.",
+    )
 
 
 def _named(drafts: Sequence[Draft], key: str) -> list[Event]:

@@ -15,6 +15,7 @@ from chalicelib.live.gateway import Gateway, GatewayError
 from chalicelib.live.store import Audience, Connection, ConnectionStore, Plan
 from chalicelib.table import Table
 from chalicelib.telemetry import log_error
+from chalicelib.wire import sendable
 from eventyard.core.wire import dumps
 
 #: A connection younger than this may not be registered yet: gone means wait.
@@ -134,7 +135,7 @@ class Delivery:
         """Put work for the fan-out function into the live queue."""
         self.aws.sqs.send_message(
             QueueUrl=self.queue_url,
-            MessageBody=dumps(dict(body)),
+            MessageBody=sendable(dumps(dict(body))),
             DelaySeconds=delay_seconds,
         )
 

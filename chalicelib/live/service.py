@@ -21,7 +21,7 @@ from chalicelib.live.store import (
 )
 from chalicelib.live.subscriptions import dashboard_subscription
 from chalicelib.telemetry import log_error
-from chalicelib.wire import Placed, decode_batch, encode_batch
+from chalicelib.wire import Placed, cloud, placed_of
 from eventyard.core.errors import (
     AuthenticationError,
     EventRouterError,
@@ -131,7 +131,7 @@ class LiveService:
             for placed in events:
                 body = {
                     "kind": "offer",
-                    "events": encode_batch([placed]),
+                    "events": [cloud(placed)],
                     "to": wanted_by[start : start + DIRECT],
                 }
                 self.delivery.enqueue(body)
@@ -162,7 +162,7 @@ class LiveService:
                 )
             case "offer":
                 audience = self._current(self.connections.version())
-                plan = audience.plan(decode_batch(body["events"]), set(body["to"]))
+                plan = audience.plan(placed_of(body["events"]), set(body["to"]))
                 self.delivery.send_plan(audience, plan)
             case kind:
                 raise InvalidRequestError(f"There is no live work {kind!r}.")

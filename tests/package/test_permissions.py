@@ -1,0 +1,143 @@
+"""What each trigger really calls, against what its role allows."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from infra.package import ROOT
+
+_ALLOWED = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
+_CONTEXT = {"domainName": "x.test", "stage": "api"}
+_ACTIONS = {"sns:PublishBatch": "sns:Publish", "s3:HeadObject": "s3:GetObject"}
+
+
+def allowed(function: str) -> set[str]:
+    return {a for actions, _ in _ALLOWED[function]["allow"] for a in actions}
+
+
+@pytest.fixture
+def calls(platform):
+    """Collects the IAM actions of every AWS call made from now on."""
+    made: set[str] = set()
+
+    def note(model, **_):
+        action = f"{model.service_model.signing_name}:{model.name}"
+        made.add(_ACTIONS.get(action, action))
+
+    platform.aws.session.register("before-call", note)
+    return made
+
+
+def connect(platform, connection_id="c1", **query):
+    return platform.live.connect(
+        {
+            "requestContext": {"connectionId": connection_id, **_CONTEXT},
+            "queryStringParameters": query,
+        }
+    )
+
+
+def test_the_http_function_is_allowed_all_it_does(platform, http, calls):
+    large = {"type": "a.b", "payload": {"text": "x" * 210_000}}
+    event_id = http.post("/api/v1/events", large).json()["event_id"]
+    http.post("/api/v1/events", {"type": "a.b"}, Idempotency_Key="k")
+    http.post("/api/v1/events", {"type": "a.b"}, Idempotency_Key="k")
+    http.post("/api/v1/events", {"type": "a.b", "id": "mine", "source": "s"})
+    key = http.post("/api/v1/keys", {"name": "k", "scopes": ["admin"]}).json()
+    platform._dead.bury("routing", "x", "because")
+    for path in (
+        f"/api/v1/events/{event_id}",
+        "/api/v1/events/mine",
+        "/api/v1/events",
+        "/api/v1/keys",
+        "/api/v1/stats",
+        "/api/v1/queues",
+        "/api/v1/queues/routing/dead-letters",
+        "/health",
+        "/metrics",
+        "/ws/stats",
+    ):
+        assert http.get(path).status == 200, path
+    assert http.post("/api/v1/queues/routing/redrive").json()["redriven"] == 1
+    http.delete(f"/api/v1/keys/{key['id']}")
+    calls.discard("sqs:SendMessage")  # burying was ours, redriving is granted below
+
+    assert calls <= allowed("APIHandler")
+    assert "sqs:SendMessage" in allowed("APIHandler")
+
+
+def test_the_relay_is_allowed_all_it_does(platform, http, pump, calls):
+    http.post("/api/v1/events", {"type": "a.b"})
+    records = pump.records()
+    broken = {"pk": {"S": "log#1#0"}, "sk": {"S": "x"}, "events": {"S": "{"}}
+    records.append({"dynamodb": {"NewImage": broken, "SequenceNumber": "9"}})
+    calls.clear()
+
+    pump.relay(records)
+
+    assert {"sns:Publish", "sqs:SendMessage"} <= calls <= allowed("Relay")
+
+
+def test_routing_is_allowed_all_it_does(platform, http, pump, gateway, calls):
+    connect(platform, events="*")
+    connect(platform, "c2", events="*")
+    http.post("/api/v1/events", {"type": "a.b"})
+    pump.relay()
+    records = pump.messages("routing")
+    records.append({"messageId": "poison", "body": "{"})
+    gateway.gone.add("c2")
+    platform._delivery.clock = lambda: platform.connections.clock() + 60
+    calls.clear()
+
+    platform.router.route({"Records": records})
+
+    assert {"dynamodb:BatchGetItem", "sqs:SendMessage"} <= calls <= allowed("Route")
+
+
+def test_the_fan_out_is_allowed_all_it_does(platform, http, pump, calls):
+    http.post("/api/v1/events", {"type": "a.b"})
+    first = platform.log.new_key()
+    connect(platform, events="*", cursor=first[:10] + "0" * 16)
+    records = pump.messages("live")
+    calls.clear()
+
+    pump.handle("live", records)
+    calls -= {"sqs:DeleteMessage"}
+
+    assert "dynamodb:Query" in calls
+    assert calls <= allowed("FanOut")
+
+
+def test_the_sweep_is_allowed_all_it_does(platform, http, gateway, calls):
+    http.post("/api/v1/events", {"type": "a.b"})
+    connect(platform, events="*")
+    gateway.gone.add("c1")
+    later = platform.log.clock() + 120
+    platform.log.clock = platform.connections.clock = lambda: later
+    calls.clear()
+
+    assert platform.sweep() == {"relayed": 1, "gone": 1}
+
+    assert {"sns:Publish", "dynamodb:DeleteItem"} <= calls <= allowed("Sweep")
+
+
+def test_the_socket_functions_are_allowed_all_they_do(platform, calls):
+    connect(platform, channel="router")
+    at_connect = set(calls)
+    calls.clear()
+    for text in (
+        '{"type": "subscribe", "subscription": {"topics": ["a.*"]}}',
+        '{"type": "publish", "event": {"type": "a.b"}}',
+        '{"type": "get_health"}',
+        '{"type": "unsubscribe", "subscription_id": "none"}',
+    ):
+        platform.live.receive("c1", text)
+    at_message = set(calls)
+    calls.clear()
+    platform.live.disconnect("c1")
+
+    assert at_connect <= allowed("WebsocketConnect")
+    assert "dynamodb:PutItem" in at_message
+    assert at_message <= allowed("WebsocketMessage")
+    assert {"dynamodb:DeleteItem"} <= calls <= allowed("WebsocketDisconnect")

@@ -1,0 +1,186 @@
+"""The finished template: wired, least privileged, agreeing with the code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from chalicelib import config
+from infra import template
+from infra.deploy import parameters_from, settings_from
+from infra.package import ROOT, package
+
+
+@pytest.fixture(scope="session")
+def artefact(tmp_path_factory):
+    return package(lambda _: None, tmp_path_factory.mktemp("template") / "out")
+
+
+def finish(artefact, **target: Any) -> Any:
+    code = {"Bucket": "b", "Key": "k"}
+    return template.finish(artefact, template.Target("test", **target), code)
+
+
+@pytest.fixture
+def aws(artefact):
+    return finish(artefact)["Resources"]
+
+
+def functions(resources: Any) -> dict[str, Any]:
+    return {
+        name: resource["Properties"]
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def test_each_function_has_a_role_of_its_own(aws):
+    roles = [props["Role"]["Fn::GetAtt"][0] for props in functions(aws).values()]
+
+    assert len(set(roles)) == len(roles) == 8
+    assert all(aws[role]["Type"] == "AWS::IAM::Role" for role in roles)
+
+
+def test_no_permission_is_a_wildcard_save_the_one_aws_cannot_scope(aws):
+    found = [
+        (action, statement["Resource"])
+        for resource in aws.values()
+        if resource["Type"] == "AWS::IAM::Role"
+        for policy in resource["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in statement["Action"]
+    ]
+
+    assert [action for action, _ in found if "*" in action] == []
+    assert [action for action, resource in found if resource == "*"] == [
+        "dynamodb:ListStreams"
+    ]
+
+
+def test_every_trigger_is_connected_to_what_resources_yaml_declares(aws):
+    sources = {
+        name: next(iter(props["Events"].values()))["Properties"]
+        for name, props in functions(aws).items()
+        if "Events" in props
+    }
+
+    assert sources["Relay"]["Stream"] == {"Fn::GetAtt": ["Table", "StreamArn"]}
+    assert sources["Relay"]["BisectBatchOnFunctionError"] is True
+    assert sources["Relay"]["MaximumRetryAttempts"] == 5
+    assert sources["Relay"]["DestinationConfig"]["OnFailure"]
+    assert sources["Route"]["Queue"] == {"Fn::GetAtt": ["RoutingQueue", "Arn"]}
+    assert sources["FanOut"]["Queue"] == {"Fn::GetAtt": ["LiveQueue", "Arn"]}
+    for name in ("Relay", "Route", "FanOut"):
+        assert sources[name]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert sources["Sweep"]["Schedule"] == "rate(1 minute)"
+
+
+def test_functions_have_memory_and_time_of_their_own_choosing(aws):
+    wishes = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
+
+    for name, props in functions(aws).items():
+        assert props["MemorySize"] == wishes[name]["memory"] >= 512
+        assert props["Timeout"] == wishes[name]["timeout"]
+
+
+def test_queues_have_dead_letters_and_wait_longer_than_their_functions_run(aws):
+    wishes = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
+    default = finish_parameters()["QueueVisibility"]["Default"]
+
+    for name in ("RoutingQueue", "LiveQueue"):
+        properties = aws[name]["Properties"]
+        assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
+        assert properties["VisibilityTimeout"] == {"Ref": "QueueVisibility"}
+    assert default >= 6 * max(wishes[name]["timeout"] for name in ("Route", "FanOut"))
+
+
+def finish_parameters() -> Any:
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda loader, _, node: node.value)
+    text = (ROOT / "infra" / "resources.yaml").read_text()
+    return yaml.load(text, Loader=Loader)["Parameters"]  # noqa: S506
+
+
+def test_state_is_private_encrypted_and_recoverable(aws):
+    table, bucket = aws["Table"]["Properties"], aws["Bucket"]["Properties"]
+
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert bucket["BucketEncryption"]
+    assert {r["DeletionPolicy"] for r in (aws["Table"], aws["Bucket"])} == {"Retain"}
+
+
+def test_the_environment_is_all_that_the_settings_ask_for(aws):
+    (environment,) = {
+        repr(sorted(props["Environment"]["Variables"].items())): props
+        for props in functions(aws).values()
+    }.values()
+    variables = environment["Environment"]["Variables"]
+
+    settings = config.from_environment(dict.fromkeys(variables, "7"))
+
+    assert settings.table == "7"
+
+
+def test_aws_gets_regional_gateways_and_is_closed_unless_told_otherwise(aws):
+    variables = functions(aws)["APIHandler"]["Environment"]["Variables"]
+
+    assert aws["RestAPI"]["Properties"]["EndpointConfiguration"]["Type"] == "REGIONAL"
+    assert "WebsocketAPIDeployment" in aws
+    assert "EVENTYARD_AUTH" not in variables
+    assert config.from_environment(dict.fromkeys(variables, "7")).auth == "keys"
+
+
+def test_an_emulator_gets_no_deployment_resource_and_its_own_live_endpoint(artefact):
+    resources = finish(artefact, emulator="http://127.0.0.1:1")["Resources"]
+
+    assert "WebsocketAPIDeployment" not in resources
+    assert resources["WebsocketAPIStage"]["Properties"]["AutoDeploy"] is True
+    variables = functions(resources)["Route"]["Environment"]["Variables"]
+    endpoint = variables["EVENTYARD_LIVE_ENDPOINT"]["Fn::Sub"]
+    assert endpoint.startswith("http://127.0.0.1:1/_aws/execute-api/")
+
+
+def test_settings_of_the_local_run_alone_do_not_reach_functions():
+    environment = {
+        "EVENTYARD_AUTH": "keys",
+        "EVENTYARD_PORT": "1",
+        "EVENTYARD_LOG_SHARDS": "4",
+        "EVENTYARD_RETENTION_DAYS": "9",
+        "HOME": "/root",
+    }
+
+    assert settings_from(environment) == {
+        "EVENTYARD_AUTH": "keys",
+        "EVENTYARD_LOG_SHARDS": "4",
+    }
+    assert parameters_from(environment, "prod") == {
+        "Stage": "prod",
+        "RetentionDays": "9",
+    }
+
+
+def test_every_setting_is_in_the_example_with_its_default():
+    example = (ROOT / ".env.example").read_text()
+
+    for name in (
+        "EVENTYARD_AUTH",
+        "EVENTYARD_EMULATOR_LOG",
+        "EVENTYARD_EMULATOR_PORT",
+        "EVENTYARD_LOG_SHARDS",
+        "EVENTYARD_MAX_CLIENTS",
+        "EVENTYARD_PORT",
+        "EVENTYARD_QUEUE_VISIBILITY_S",
+        "EVENTYARD_RETENTION_DAYS",
+        "EVENTYARD_STAGE",
+        "EVENTYARD_STATE",
+        "EVENTYARD_SWEEP_SECONDS",
+        "EVENTYARD_URL",
+        "EVENTYARD_API_KEY",
+    ):
+        assert f"{name}=" in example, name
