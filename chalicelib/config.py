@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -10,6 +11,7 @@ from typing import Literal, cast
 from eventyard.core.errors import EventRouterError
 
 AuthMode = Literal["open", "keys"]
+_DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 class ConfigurationError(EventRouterError):
@@ -89,7 +91,7 @@ def _number(
     highest: int = 100_000,
 ) -> int:
     text = env.get(name) or str(default)
-    if not text.isdigit() or not lowest <= int(text) <= highest:
+    if not _DIGITS.fullmatch(text) or not lowest <= int(text) <= highest:
         raise ConfigurationError(
             f"{name} must be a whole number from {lowest} to {highest}, not {text!r}."
         )

@@ -102,6 +102,8 @@ class Table:
 
         `after` is exclusive, `until` inclusive.
         """
+        if after is not None and until is not None and after >= until:
+            return  # DynamoDB refuses a range that is none
         request = self._query(pk, after, until, fields)
         request["ScanIndexForward"] = not newest_first
         left = limit

@@ -5,33 +5,35 @@ from __future__ import annotations
 import argparse
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import botocore.exceptions
+from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from infra import template
 from infra.package import BUILD, Artefact, Say, package
 
-#: What a deployment needs of an emulator, by the names its health page uses.
-_SERVICES: Final = (
-    "apigateway",
-    "apigatewayv2",
-    "cloudformation",
-    "dynamodb",
-    "dynamodbstreams",
-    "events",
-    "iam",
-    "lambda",
-    "logs",
-    "s3",
-    "sns",
-    "sqs",
-)
+#: What a deployment needs of an emulator, each with a call that changes nothing.
+_PROBES: Final = {
+    "apigateway": "get_rest_apis",
+    "apigatewayv2": "get_apis",
+    "cloudformation": "list_stacks",
+    "dynamodb": "list_tables",
+    "dynamodbstreams": "list_streams",
+    "events": "list_rules",
+    "iam": "list_roles",
+    "lambda": "list_functions",
+    "logs": "describe_log_groups",
+    "s3": "list_buckets",
+    "sns": "list_topics",
+    "sqs": "list_queues",
+}
+_NOT_IMPLEMENTED: Final = 501
 #: Settings of the local run alone: no function has a use for them.
 _NOT_FOR_FUNCTIONS: Final = frozenset(
     {
@@ -254,33 +256,42 @@ def _is_settled(found: Any) -> bool:
     return found["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
-def check_emulator(address: str) -> None:
+def check_emulator(deployer: Deployer) -> None:
     """
     Raise DeployError unless the emulator answers and has what a deployment needs.
 
-    Emulators tell what they have at LocalStack's health address; one that does not
-    tell is taken at its word later.
+    Emulators answer 501 for what they do not have; any other answer is one.
     """
-    import json
-
-    try:
-        with urllib.request.urlopen(  # noqa: S310 - an address the user set
-            f"{address.rstrip('/')}/_localstack/health", timeout=5
-        ) as answer:
-            found = json.load(answer).get("services", {})
-    except urllib.error.HTTPError:
-        return
-    except (OSError, ValueError) as error:
-        raise DeployError(
-            f"No emulator answers at {address}: {error}. Start one, or unset "
-            "AWS_ENDPOINT_URL to deploy to AWS."
-        ) from error
-    missing = [n for n in _SERVICES if found and found.get(n, "disabled") == "disabled"]
+    once = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10)
+    probes = {
+        name: getattr(deployer.client(name, config=once), call)
+        for name, call in _PROBES.items()
+    }
+    with ThreadPoolExecutor(len(probes)) as pool:
+        found = pool.map(lambda probe: _answers(probe, deployer), probes.values())
+        missing = [name for name, has in zip(probes, found, strict=True) if not has]
     if missing:
         raise DeployError(
-            f"The emulator at {address} lacks {', '.join(missing)}: the stack needs "
-            "them. `make run` brings an emulator that has them all."
+            f"The emulator at {deployer.emulator} lacks {', '.join(missing)}: the "
+            "stack needs them. `make run` brings an emulator that has them all."
         )
+
+
+def _answers(probe: Callable[[], Any], deployer: Deployer) -> bool:
+    try:
+        probe()
+    except botocore.exceptions.ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        return status != _NOT_IMPLEMENTED
+    except botocore.exceptions.ConnectionError as error:
+        raise DeployError(
+            f"No emulator answers at {deployer.emulator}. Start one, or unset "
+            "AWS_ENDPOINT_URL to deploy to AWS."
+        ) from error
+    except (botocore.exceptions.BotoCoreError, ResponseParserError):
+        # An answer, if an odd one.
+        return True
+    return True
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -311,19 +322,18 @@ def _write_template(stage: str) -> Path:
 
 def _deploy(stage: str, emulator: str) -> Stack:
     environment = dict(os.environ)
+    say: Callable[[str], None] = print
+    deployer = Deployer(emulator, say)
     if emulator:
-        check_emulator(emulator)
+        check_emulator(deployer)
         environment.setdefault("EVENTYARD_AUTH", "open")
     elif environment.get("EVENTYARD_AUTH") == "open":
         raise DeployError(
             "EVENTYARD_AUTH=open is for local use: on AWS anybody could publish and "
             "read. Unset it, deploy, then `make key STAGE=...` makes a key."
         )
-    say: Callable[[str], None] = print
     target = template.Target(stage, emulator, settings_from(environment))
-    return Deployer(emulator, say).deploy(
-        package(say), target, parameters_from(environment, stage)
-    )
+    return deployer.deploy(package(say), target, parameters_from(environment, stage))
 
 
 def _addresses(stack: Stack, emulator: str) -> dict[str, str]:

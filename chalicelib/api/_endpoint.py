@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote
 
 from chalice.app import Blueprint, Request, Response
@@ -27,6 +28,9 @@ from eventyard.core.errors import (
 )
 from eventyard.core.wire import dumps, loads
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 #: The most a request body may have; a commit above it is refused whole.
 BODY_LIMIT: Final = 5_000_000
 _STATUS: Final = {
@@ -39,6 +43,8 @@ _STATUS: Final = {
     UnavailableError: 503,
 }
 _JSON: Final = "application/json"
+Shape = TypeVar("Shape", bound="BaseModel")
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +85,23 @@ class Call:
             )
         return loads(body)
 
-    def json_object(self) -> Mapping[str, Any]:
-        """Read a body that must be an object."""
-        body = self.json()
-        if not isinstance(body, Mapping):
-            raise InvalidRequestError("The body must be a JSON object.")
-        return body
+    def body(self, shape: type[Shape]) -> Shape:
+        """Read a body of a shape; raises InvalidRequestError naming each field."""
+        from pydantic import ValidationError
+
+        try:
+            return shape.model_validate(self.json())
+        except ValidationError as error:
+            wrong = {".".join(map(str, e["loc"])): e["msg"] for e in error.errors()}
+            told = "; ".join(
+                f"{field or 'body'}: {why}" for field, why in wrong.items()
+            )
+            raise InvalidRequestError(told, details={"fields": wrong}) from None
 
     def integer(self, name: str, default: int, *, highest: int) -> int:
         """Read a whole number from 1 up."""
         text = self.query.get(name) or str(default)
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= highest:
+        if not _DIGITS.fullmatch(text) or not 1 <= int(text) <= highest:
             raise InvalidRequestError(
                 f"{name} must be a whole number from 1 to {highest}, not {text[:40]!r}.",
                 details={"parameter": name},

@@ -7,7 +7,6 @@ from typing import Any, Final
 from chalice.app import Response
 
 from chalicelib.api._endpoint import Call, Routes, answer_json
-from eventyard.core.errors import InvalidRequestError
 
 routes = Routes(__name__)
 ADMIN: Final = "admin"
@@ -16,16 +15,11 @@ ADMIN: Final = "admin"
 @routes.post("/api/v1/keys", scope=ADMIN)
 def create_key(call: Call) -> Response:
     """Make a key; its secret is in this answer and nowhere else."""
-    body = call.json_object()
-    name, scopes = body.get("name"), body.get("scopes")
-    if not isinstance(name, str) or not _texts(scopes):
-        raise InvalidRequestError("A key needs a name and a list of scopes.")
-    secret, row = call.platform.keys.create(name, scopes or [])
+    from chalicelib.api._bodies import NewKey
+
+    wanted = call.body(NewKey)
+    secret, row = call.platform.keys.create(wanted.name, wanted.scopes)
     return answer_json({**row, "key": secret}, 201)
-
-
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 @routes.get("/api/v1/keys", scope=ADMIN)

@@ -68,9 +68,7 @@ class Claims:
         """Tell whether whoever took it can no longer be writing its commit."""
         return self.clock() - claim.taken_at > ABANDONED_SECONDS
 
-    def _take(
-        self, pk: str, sk: str, commit: str, digest: str, seconds: int
-    ) -> Claim:
+    def _take(self, pk: str, sk: str, commit: str, digest: str, seconds: int) -> Claim:
         now = self.clock()
         item = {
             "pk": pk,

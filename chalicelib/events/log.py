@@ -11,9 +11,10 @@ from typing import Any, Final
 from chalicelib.aws import Item
 from chalicelib.events.blobs import Blobs
 from chalicelib.table import Table
+from chalicelib.telemetry import log_error
 from chalicelib.wire import Placed
 from eventyard.core import ulid
-from eventyard.core.errors import PayloadTooLargeError
+from eventyard.core.errors import EventRouterError, PayloadTooLargeError
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps, loads
 
@@ -126,10 +127,15 @@ class EventLog:
         return {"blob": self.blobs.put(key, text)}
 
     def _store_large(self, position: str, event: Event) -> Event:
-        text = dumps(event.payload)
-        if _size(text) <= PAYLOAD_LIMIT:
+        # What travels beside a payload counts too: a message has one limit for both.
+        if _size(event.to_json()) <= PAYLOAD_LIMIT:
             return event
-        return event.copy(payload=None, dataref=self.blobs.put(position, text))
+        if event.dataref is not None:
+            raise PayloadTooLargeError(
+                f"An event above {PAYLOAD_LIMIT} bytes cannot have a dataref of its own."
+            )
+        address = self.blobs.put(position, dumps(event.payload))
+        return event.copy(payload=None, dataref=address)
 
     def decode(self, item: Item) -> Commit:
         """Read a commit from its item; payloads in S3 are left there."""
@@ -191,7 +197,15 @@ class EventLog:
                 )
                 for shard in range(self.shards)
             ]
-            yield from map(self.decode, _merge(parts, newest_first=True))
+            yield from self._readable(_merge(parts, newest_first=True))
+
+    def _readable(self, items: Iterable[Item]) -> Iterator[Commit]:
+        # One commit that cannot be read must not hide all that came before it.
+        for item in items:
+            try:
+                yield self.decode(item)
+            except (EventRouterError, ValueError, KeyError, TypeError) as error:
+                log_error("a commit cannot be read", error, commit=item["sk"])
 
     def _partitions(self, after: str, until: str) -> Iterator[str]:
         for bucket in self._buckets(after, until):

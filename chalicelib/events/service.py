@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chalicelib.events.blobs import MissingPayloadError
 from chalicelib.events.claims import Claim, Claims
 from chalicelib.events.log import Commit, EventLog, time_key
+from chalicelib.telemetry import log_error
 from eventyard.core import ulid
 from eventyard.core.errors import (
     ConflictError,
@@ -27,8 +29,6 @@ MAX_EVENTS: Final = 100
 MAX_ENVELOPE: Final = 32_000
 #: What the address of a payload kept elsewhere may have, in characters.
 MAX_ADDRESS: Final = 2_048
-#: How many commits one listing looks at before it answers with a cursor.
-_LOOKED_AT: Final = 2_000
 #: The most bytes of events in one page: Lambda answers with at most 6 MB.
 _PAGE_BYTES: Final = 4_000_000
 _PREFIX: Final = "evt_"
@@ -74,6 +74,8 @@ class EventService:
 
     log: EventLog
     claims: Claims
+    #: How many commits one listing looks at before it answers with a cursor.
+    looked_at: int = 2_000
 
     def publish(
         self, drafts: Sequence[Draft], *, by: str, idempotency_key: str | None = None
@@ -262,7 +264,8 @@ class EventService:
         A page may be shorter than `limit`, even empty, and still have a cursor: a
         listing looks at a bounded stretch of the log at a time.
         """
-        before = cursor or time_key((until_ms or self.log.now_ms() + 1000) + 1)
+        last_ms = self.log.now_ms() + 1000 if until_ms is None else until_ms
+        before = cursor or time_key(last_ms + 1)
         page: list[Event] = []
         size = 0
         for place, event in self._newest(before, since_ms):
@@ -270,7 +273,7 @@ class EventService:
                 return Page(page, place)
             if not wanted(event.view()):
                 continue
-            whole = self.log.whole(event)
+            whole = self._as_whole_as_it_is(event)
             size += len(whole.to_json())
             if page and size > _PAGE_BYTES:
                 return Page(page, ulid.add(place, 1))
@@ -278,6 +281,15 @@ class EventService:
             if len(page) == limit:
                 return Page(page, place)
         return Page(page, None)
+
+    def _as_whole_as_it_is(self, event: Event) -> Event:
+        # The bucket's retention may end a little earlier than the table's: whoever
+        # asks for this one event is told, a whole listing must not fail of it.
+        try:
+            return self.log.whole(event)
+        except MissingPayloadError as error:
+            log_error("a payload is missing", error, event=event.id)
+            return event
 
     def _newest(self, before: str, since_ms: int) -> Iterator[tuple[str, Event | None]]:
         # A place without an event ends the walk: this is as far as one call looks.
@@ -287,7 +299,7 @@ class EventService:
                 place = placed.place
                 if place < before and ulid.timestamp_ms(place) >= since_ms:
                     yield place, placed.event
-            if looked_at == _LOOKED_AT:
+            if looked_at == self.looked_at:
                 yield commit.key, None
 
 

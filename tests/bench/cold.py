@@ -53,7 +53,5 @@ def measure() -> dict[str, Any]:
 def _once(script: str, path: str) -> float:
     environment = {**os.environ, "PYTHONPATH": path}
     started = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-c", script], env=environment, check=True, cwd="/"
-    )
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, cwd="/")
     return (time.perf_counter() - started) * 1000

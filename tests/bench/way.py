@@ -83,7 +83,9 @@ async def _throughput(
     socket = await _connect(session, running)
     started = time.perf_counter()
     hearing = asyncio.create_task(_hear(socket, total * size))
-    await asyncio.gather(*[_publish(session, commits, size) for _ in range(_PUBLISHERS)])
+    await asyncio.gather(
+        *[_publish(session, commits, size) for _ in range(_PUBLISHERS)]
+    )
     accepted = total * size / (time.perf_counter() - started)
     await hearing
     arrived = total * size / (time.perf_counter() - started)

@@ -34,6 +34,7 @@ class RunningPlatform:
         self.state = state
         self.port, self.emulator_port = free_port(), free_port()
         self.settings = settings
+        self.root = ROOT
         self.output: list[str] = []
         self._process: subprocess.Popen[str] | None = None
         self._ready = threading.Event()
@@ -68,7 +69,7 @@ class RunningPlatform:
         self._ready.clear()
         self._process = subprocess.Popen(
             command or [sys.executable, "-m", "infra.local"],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -6,6 +6,7 @@ import itertools
 import signal
 import threading
 import time
+from typing import Self
 
 import pytest
 
@@ -27,7 +28,7 @@ class Publisher:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Publisher:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

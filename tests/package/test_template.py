@@ -102,7 +102,7 @@ def finish_parameters() -> Any:
 
     Loader.add_multi_constructor("!", lambda loader, _, node: node.value)
     text = (ROOT / "infra" / "resources.yaml").read_text()
-    return yaml.load(text, Loader=Loader)["Parameters"]  # noqa: S506
+    return yaml.load(text, Loader=Loader)["Parameters"]
 
 
 def test_state_is_private_encrypted_and_recoverable(aws):

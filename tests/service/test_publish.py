@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from eventyard.core.errors import PayloadTooLargeError
 
 from tests.steps import bearer, greeted, ids, listed, publish
 
@@ -15,8 +16,10 @@ LARGE = {"text": "x" * 200_001}
 
 
 def log_items(platform):
-    pages = boto3.client("dynamodb").get_paginator("scan").paginate(
-        TableName=platform.settings.table
+    pages = (
+        boto3.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(TableName=platform.settings.table)
     )
     items = [item for page in pages for item in page["Items"]]
     return [item for item in items if item["pk"]["S"].startswith("log#")]
@@ -145,7 +148,16 @@ def test_a_live_connection_is_told_where_a_large_payload_lies(platform, pump, ga
     *_, event = gateway.frames("c1")
     assert event["type"] == "a"
     assert event["data"] is None
-    assert event["dataref"].startswith(f"s3://{platform.settings.bucket}/payloads/")
+    assert event["dataref"] == f"api/v1/events/{event['event_id']}"
+    assert platform.events.get(event["event_id"]).payload == LARGE
+
+
+def test_a_large_event_cannot_point_elsewhere_too(platform):
+    with pytest.raises(PayloadTooLargeError):
+        publish(platform, {"type": "a", "payload": LARGE, "dataref": "s3://mine/1"})
+
+    assert log_items(platform) == []
+    assert objects(platform) == []
 
 
 def test_a_commit_of_many_small_events_goes_to_s3_whole(platform, pump, gateway):
