@@ -17,12 +17,12 @@ help: ## Show this list
 
 setup: $(VENV)/.ready ## Make .venv with everything pinned (the other targets do it when needed)
 
-$(VENV)/.ready: requirements.txt requirements-dev.txt sdk/pyproject.toml
+$(VENV)/.ready: requirements.txt requirements-dev.txt constraints.txt sdk/pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Eventyard needs Python 3.11: install it, or say where it is with PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Installing into $(VENV) (a minute or two, once)"
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check 'pip<26.3'
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@
 
 run: setup ## Run the whole platform at http://localhost:5555; edits redeploy by themselves
