@@ -139,6 +139,8 @@ class EventLog:
 
     def decode(self, item: Item) -> Commit:
         """Read a commit from its item; payloads in S3 are left there."""
+        if not ulid.is_ulid(item["sk"]):
+            raise ValueError(f"{item['sk']!r:.60} is no key of a commit")
         text = item["events"] if "events" in item else self.blobs.get(item["blob"])
         return Commit(item["sk"], tuple(map(Event.from_dict, loads(text))))
 

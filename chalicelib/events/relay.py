@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.aws import Aws, Item
+from chalicelib.aws import Item
+from chalicelib.events.claims import ABANDONED_SECONDS
 from chalicelib.events.log import (
     UNCHECKED_MS,
     Commit,
@@ -15,8 +16,9 @@ from chalicelib.events.log import (
     bucket_of,
     time_key,
 )
-from chalicelib.events.messages import Message, calls_of, messages_of
+from chalicelib.events.messages import Message, messages_of
 from chalicelib.events.queues import DeadLetters
+from chalicelib.events.topic import Topic
 from chalicelib.table import unmarshal
 from chalicelib.telemetry import log as log_line
 from chalicelib.telemetry import log_error
@@ -25,6 +27,9 @@ from eventyard.core.errors import EventRouterError, NotFoundError, UnavailableEr
 
 #: How long the stream has before the sweep steps in for it.
 GRACE_MS: Final = 10_000
+#: A retry may write under the key of a call that died so long ago: only what is older
+#: can hold nothing new, so the checkpoint stays behind it.
+SETTLE_MS: Final = int(ABANDONED_SECONDS * 1000) + GRACE_MS
 #: How much of the log one tick of the sweep looks through.
 _TICK_MS: Final = 12 * 3_600_000
 _MINUTE_MS: Final = 60_000
@@ -48,8 +53,7 @@ class Relay:
     A commit without a receipt is relayed again; whoever consumes is idempotent.
     """
 
-    aws: Aws
-    topic_arn: str
+    topic: Topic
     log: EventLog
     dead: DeadLetters
 
@@ -97,28 +101,18 @@ class Relay:
             for message in messages_of(commit):
                 messages.append(message)
                 owners[message.name] = commit.key
-        unsent = {
-            owners[name] for call in calls_of(messages) for name in self._send(call)
-        }
-        sent = dict.fromkeys(key for key in owners.values() if key not in unsent)
-        self._write_receipts(list(sent))
-        return [key for key in dict.fromkeys(owners.values()) if key in unsent]
-
-    def _send(self, call: list[Message]) -> list[str]:
-        answer = self.aws.sns.publish_batch(
-            TopicArn=self.topic_arn,
-            PublishBatchRequestEntries=[
-                {
-                    "Id": message.name,
-                    "Message": message.body,
-                    "MessageAttributes": message.attributes,
-                }
-                for message in call
-            ],
-        )
-        for failure in answer.get("Failed", []):
-            log_line("a message was not published", **failure)
-        return [failure["Id"] for failure in answer.get("Failed", [])]
+        unsent: set[str] = set()
+        refused: dict[str, Exception] = {}
+        for name, refusal in self.topic.publish(messages):
+            if refusal is None:
+                unsent.add(owners[name])
+            else:
+                refused[owners[name]] = refusal
+        for key in refused.keys() - unsent:
+            self.bury(self.log.partition(key), key, refused[key])
+        keys = list(dict.fromkeys(owners.values()))
+        self._write_receipts([k for k in keys if k not in unsent and k not in refused])
+        return [key for key in keys if key in unsent]
 
     def _write_receipts(self, keys: list[str]) -> None:
         minutes: dict[int, list[str]] = {}
@@ -161,12 +155,11 @@ class Relay:
         if end <= start:
             return 0
         # The bounds are whole milliseconds: nothing falls between two ticks.
-        after, until = time_key(start), time_key(end)
-        written = list(self.log.written(after, until))
+        written = list(self.log.written(time_key(start), time_key(end)))
         missing = self._without_receipt(written)
         self._relay_again(missing)
         self.log.directory.record({_bucket(commit.key) for commit in written})
-        self._advance(checkpoint, end, written)
+        self._advance(checkpoint, min(end, self.log.now_ms() - SETTLE_MS), written)
         return len(missing)
 
     def _checkpoint(self) -> Item:
@@ -200,14 +193,17 @@ class Relay:
             log_line("relayed what the stream had left", commits=len(keys))
 
     def _advance(self, checkpoint: Item, end: int, written: list[Written]) -> None:
+        if end <= checkpoint["until_ms"]:
+            return
         pk, sk = self.log.directory.key
+        behind = [commit for commit in written if commit.key < time_key(end)]
         self.log.table.set(
             pk,
             sk,
             {
                 "until_ms": end,
-                "events": checkpoint["events"] + sum(c.events for c in written),
-                "commits": checkpoint["commits"] + len(written),
+                "events": checkpoint["events"] + sum(c.events for c in behind),
+                "commits": checkpoint["commits"] + len(behind),
             },
             # Two sweeps at once: the second one's count would be the first's again.
             only_if={"until_ms": checkpoint["until_ms"]},
@@ -230,7 +226,7 @@ class Relay:
         checkpoint = self.log.directory.checkpoint()
         if checkpoint is None:
             return 0
-        return max(self.log.now_ms() - int(checkpoint["until_ms"]) - GRACE_MS, 0)
+        return max(self.log.now_ms() - int(checkpoint["until_ms"]) - SETTLE_MS, 0)
 
 
 class RelayStopped(Exception):  # noqa: N818 - a state of the relay, said as one

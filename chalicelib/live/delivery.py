@@ -57,16 +57,27 @@ class Delivery:
             return [self.send(*work[0])]
         return list(self._pool.map(lambda one: self.send(*one), work))
 
-    def send(
-        self, connection: Connection, frames: Sequence[str], *, attempt: int = 0
-    ) -> int:
+    def send(self, connection: Connection, frames: Sequence[str]) -> int:
         """
         Send frames in order; return how many messages went out.
 
         What a connection did not take goes to the queue for later; a connection
         that is gone is removed.
         """
-        messages = list(pack(frames, shared=connection.batch))
+        return self._post(connection, list(pack(frames, shared=connection.batch)), 0)
+
+    def again(self, connection_id: str, messages: list[str], attempt: int) -> None:
+        """Send messages that were put off."""
+        connection = self.connections.get(connection_id)
+        if connection is None:
+            return
+        sent = self._post(connection, messages, attempt)
+        if sent:
+            self.table.add(*COUNTER_KEY, sent=sent)
+
+    def _post(
+        self, connection: Connection, messages: Sequence[str], attempt: int
+    ) -> int:
         for sent, text in enumerate(messages):
             try:
                 taken = self.gateway.post(connection.endpoint, connection.id, text)
@@ -78,20 +89,6 @@ class Delivery:
                 self._gone(connection, messages[sent:], attempt)
                 return sent
         return len(messages)
-
-    def again(self, connection_id: str, messages: list[str], attempt: int) -> None:
-        """Send messages that were put off."""
-        connection = self.connections.get(connection_id)
-        if connection is None:
-            return
-        for sent, text in enumerate(messages):
-            try:
-                if not self.gateway.post(connection.endpoint, connection.id, text):
-                    self._gone(connection, messages[sent:], attempt)
-                    return
-            except GatewayError:
-                self._later(connection, messages[sent:], attempt)
-                return
 
     def _gone(
         self, connection: Connection, messages: Sequence[str], attempt: int

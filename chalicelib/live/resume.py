@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from chalicelib.wire import Placed
 from eventyard.core import ulid
@@ -20,11 +20,11 @@ _MOST_LOOKED_AT: Final = 20_000
 ReadAfter = Callable[[str, str], Iterator[Placed]]
 
 
-def check_cursor(cursor: str) -> str:
+def check_cursor(cursor: Any) -> str:
     """Return the cursor, or raise InvalidRequestError."""
-    if not ulid.is_ulid(cursor):
+    if not isinstance(cursor, str) or not ulid.is_ulid(cursor):
         raise InvalidRequestError(
-            f"cursor must be one that a hello or an event brought, not {cursor[:40]!r}."
+            f"cursor must be one that a hello or an event brought, not {cursor!r:.40}."
         )
     return cursor
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from eventyard.core.errors import ConflictError
 
+from eventyard.core.errors import ConflictError
 from tests.steps import Crash, crash_before_append, ids, listed, meanwhile, publish
 
 KEY = {"idempotency_key": "k-1"}

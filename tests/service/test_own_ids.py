@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from eventyard.core import ulid
 from eventyard.core.errors import NotFoundError, UnavailableError
-
 from tests.steps import Crash, crash_before_append, ids, listed, meanwhile, publish
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from eventyard.core.errors import PayloadTooLargeError
 
+from eventyard.core.errors import PayloadTooLargeError
 from tests.steps import bearer, greeted, ids, listed, publish
 
 LARGE = {"text": "x" * 200_001}

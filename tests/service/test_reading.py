@@ -6,9 +6,9 @@ import dataclasses
 
 import boto3
 import pytest
+
 from eventyard.core import ulid
 from eventyard.core.errors import NotFoundError
-
 from tests.steps import ids, listed, publish
 
 BUCKET = 600

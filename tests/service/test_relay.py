@@ -6,9 +6,9 @@ import json
 
 import boto3
 import pytest
-from eventyard.core import ulid
 
 from chalicelib.wire import decode_batch
+from eventyard.core import ulid
 from tests.steps import greeted, ids, publish
 
 
@@ -310,3 +310,31 @@ def test_messages_carry_the_place_of_each_event(platform, pump):
     places = [placed.place for placed in decode_batch(record["body"])]
     assert [f"evt_{place}" for place in places] == told
     assert places == [places[0], ulid.add(places[0], 1)]
+
+
+def test_a_message_that_sns_refuses_waits_with_the_reason_and_the_rest_goes_on(
+    platform, pump
+):
+    """SNS refuses a whole call for one bad message."""
+    good, bad = ids(publish(platform, {"type": "good"})), None
+    bad = ids(publish(platform, {"type": "bad"}))
+    real = platform.aws.sns.publish_batch
+
+    def choosy(**request):
+        entries = request["PublishBatchRequestEntries"]
+        if any('"type":"bad"' in entry["Message"] for entry in entries):
+            raise platform.aws.sns.exceptions.InvalidParameterException(
+                {"Error": {"Code": "InvalidParameter", "Message": "no"}}, "PublishBatch"
+            )
+        return real(**request)
+
+    platform.aws.sns.publish_batch = choosy
+
+    assert pump.relay() == {"batchItemFailures": []}
+
+    (letter,) = platform.queues.dead_letters("relay", 10)
+    assert "RefusedError" in letter["reason"]
+    assert bad[0].removeprefix("evt_") in letter["body"]
+    bodies = [message["body"] for message in pump.messages("routing")]
+    assert [good[0] in body for body in bodies] == [True]
+    assert platform.relay.catch_up() == 0
