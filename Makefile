@@ -2,7 +2,7 @@
 -include .env
 export
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAGE ?= dev
@@ -10,7 +10,7 @@ SCOPES ?= admin
 NAME ?= operator
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench soak package deploy key redeploy fix clean
+.PHONY: help setup run test check bench soak package deploy key fix clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,8 @@ help: ## Show this list
 setup: $(VENV)/.ready ## Make .venv with everything pinned (the other targets do it when needed)
 
 $(VENV)/.ready: requirements.txt requirements-dev.txt constraints.txt sdk/pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "Eventyard needs Python 3.11: install it, or say where it is with PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2> /dev/null \
+	  || { echo "Eventyard needs Python 3.11: install it, or say where it is with PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Installing into $(VENV) (a minute or two, once)"
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check 'pip<26.3'

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from chalicelib.aws import Item
@@ -57,7 +58,7 @@ class Router:
         found = self.table.get_many([self.version_key, *(read.mark for read in reads)])
         fresh = {read.mark: read for read in reads if read.mark not in found}
         try:
-            self.offer([p for read in fresh.values() for p in read.events], found)
+            self.offer(_in_order(fresh.values()), found)
         except Exception as error:  # noqa: BLE001 - the batch comes again, whatever it was
             log_error("a batch was not routed", error, messages=len(fresh))
             return _failed([read.message_id for read in fresh.values()])
@@ -83,6 +84,12 @@ class Router:
     def _mark(self, marks: list[tuple[str, str]]) -> None:
         ttl = int(time.time()) + _MARK_SECONDS
         self.table.put_many({"pk": pk, "sk": sk, "ttl": ttl} for pk, sk in marks)
+
+
+def _in_order(reads: Iterable[_Read]) -> list[Placed]:
+    # A commit travels in several messages, one for each kind of event in it.
+    events = (placed for read in reads for placed in read.events)
+    return sorted(events, key=attrgetter("place"))
 
 
 def _failed(message_ids: list[str]) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -48,7 +49,10 @@ def base_url(running: RunningPlatform) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     if _CHROMIUM is None:
-        pytest.skip("NO CHROMIUM: install one (apt-get install chromium)")
+        told = "NO CHROMIUM, SO NO PAGE IS TESTED: install one (apt-get install chromium)"
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail(told)
+        pytest.skip(told)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -73,3 +77,11 @@ def page(chromium: Any) -> Iterator[Any]:
     yield page
     context.close()
     assert complaints == []
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say loudly, at the very end, that pages went untested."""
+    if _CHROMIUM is None:
+        terminalreporter.write_line(
+            "\n*** NO CHROMIUM: every test of a page was SKIPPED ***", red=True, bold=True
+        )

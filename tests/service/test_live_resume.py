@@ -135,7 +135,9 @@ def test_a_cursor_of_the_future_misses_nothing(platform, pump, clock, ahead_ms):
     assert not frames
 
 
-def test_a_resumed_connection_is_sent_what_comes_next_as_well(platform, pump, gateway):
+def test_a_resumed_connection_is_sent_what_comes_next_as_well(
+    platform, pump, gateway, clock
+):
     cursor = greeted(pump)[0]["data"]["cursor"]
     missed(pump, clock, {"type": "missed"})
     pump.run()
