@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
+from botocore.exceptions import BotoCoreError
+
 from chalicelib.auth import KeyStore
 from chalicelib.aws import Aws
 from chalicelib.table import Table
@@ -22,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         table = _table(chosen.stage)
         secret, row = KeyStore(table).create(chosen.name, chosen.scopes)
-    except (EventRouterError, DeployError) as error:
+    except (EventRouterError, DeployError, BotoCoreError) as error:
         raise SystemExit(f"No key was made: {error}") from None
     print(f"{secret}\nid {row['id']}, scopes {', '.join(row['scopes'])}.")
     print("Keep it: only its hash is stored, nobody can show it again.")

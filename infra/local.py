@@ -50,6 +50,7 @@ _TICK: Final = {
     "detail": {},
 }
 _FORGET_LOGS_SECONDS: Final = 600
+_HIGHEST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True)
@@ -60,19 +61,26 @@ class Options:
     emulator_port: int
     state: Path
     stage: str
-    sweep_seconds: float
+    sweep_seconds: int
 
     @classmethod
     def from_environment(cls) -> Options:
         """Read the options; `.env.example` explains them."""
         env = os.environ
         return cls(
-            port=int(env.get("EVENTYARD_PORT") or 5555),
-            emulator_port=int(env.get("EVENTYARD_EMULATOR_PORT") or 4566),
+            port=_number("EVENTYARD_PORT", 5555),
+            emulator_port=_number("EVENTYARD_EMULATOR_PORT", 4566),
             state=Path(env.get("EVENTYARD_STATE") or ROOT / ".eventyard").resolve(),
             stage=env.get("EVENTYARD_STAGE") or "dev",
-            sweep_seconds=float(env.get("EVENTYARD_SWEEP_SECONDS") or 2),
+            sweep_seconds=_number("EVENTYARD_SWEEP_SECONDS", 2),
         )
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name) or str(default)
+    if not text.isdigit() or not 1 <= int(text) <= _HIGHEST_PORT:
+        raise SystemExit(f"{name} must be a number from 1 to {_HIGHEST_PORT}: {text!r}")
+    return int(text)
 
 
 class Progress:

@@ -16,6 +16,7 @@ from eventyard.core.errors import NotFoundError
 routes = Routes(__name__)
 _WEB: Final = Path(__file__).parent.parent / "web"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-zA-Z]+)?\.(css|js|svg|txt)")
+_SOCKET: Final = re.compile(r"(wss?://[A-Za-z0-9.:\[\]-]+)(/.*)?")
 _TYPES: Final = {
     ".css": "text/css",
     ".html": "text/html",
@@ -65,7 +66,8 @@ def _read(path: Path) -> tuple[str, str]:
 
 def _policy(live_url: str) -> str:
     # On AWS the socket has a host of its own; everywhere else it is this one.
-    socket = re.sub(r"^(wss?://[^/]+).*$", r" \1", live_url)
+    host = _SOCKET.fullmatch(live_url)
+    socket = f" {host[1]}" if host else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; "
         f"img-src 'self' data:; connect-src 'self'{socket}; font-src 'self'; "

@@ -16,6 +16,8 @@ from eventyard.core.wire import dumps, loads
 
 #: Publishes raw events for a connection; returns what the publisher is told of each.
 PublishFor = Callable[[Connection, list[Any]], list[dict[str, Any]]]
+#: API Gateway takes no larger message; an emulator may.
+_MESSAGE_LIMIT: Final = 131_072
 _MOST_SUBSCRIPTIONS: Final = 100
 
 
@@ -35,6 +37,9 @@ class Conversation:
         A dashboard knows ping alone, ignores the rest, and is closed for what is no
         JSON; the router tells what was wrong.
         """
+        if len(text.encode()) > _MESSAGE_LIMIT:
+            told = f"A message may have {_MESSAGE_LIMIT} bytes; publish more over HTTP."
+            return [frames.error(told, code="payload_too_large")]
         try:
             message = loads(text)
         except InvalidRequestError as error:

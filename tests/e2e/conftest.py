@@ -49,7 +49,9 @@ def base_url(running: RunningPlatform) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     if _CHROMIUM is None:
-        told = "NO CHROMIUM, SO NO PAGE IS TESTED: install one (apt-get install chromium)"
+        told = (
+            "NO CHROMIUM, SO NO PAGE IS TESTED: install one (apt-get install chromium)"
+        )
         if os.environ.get("REQUIRE_BROWSER"):
             pytest.fail(told)
         pytest.skip(told)
@@ -83,5 +85,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say loudly, at the very end, that pages went untested."""
     if _CHROMIUM is None:
         terminalreporter.write_line(
-            "\n*** NO CHROMIUM: every test of a page was SKIPPED ***", red=True, bold=True
+            "\n*** NO CHROMIUM: every test of a page was SKIPPED ***",
+            red=True,
+            bold=True,
         )

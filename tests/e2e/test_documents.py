@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.running import ROOT
+from tests.e2e.running import ROOT, wait_until
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: What differs from one run to the next.
@@ -42,6 +42,8 @@ def test_the_tour_prints_what_the_readme_says(own_platform):
 
     for block in blocks(ROOT / "README.md", "console"):
         for command, printed in steps(block):
+            # A reader's queues are empty again before the next command is typed.
+            wait_until(lambda: own_platform.get("/api/v1/stats")["queue_depth"] == 0)
             here = command.replace("http://localhost:5555", own_platform.address)
             done = subprocess.run(
                 here.replace(".venv/bin/eventyard", commands),
@@ -70,6 +72,23 @@ def test_the_readmes_program_hears_an_event(running):
         return await hearing
 
     assert asyncio.run(hear())["payload"] == {"order": 1, "total": 60}
+
+
+def test_the_packages_program_runs(capsys):
+    (source,) = blocks(ROOT / "sdk" / "README.md", "python")
+
+    exec(source, {})
+
+    assert '"type":"order.placed"' in capsys.readouterr().out
+
+
+def test_changelogs_and_package_agree_on_the_version():
+    from eventyard import __version__
+
+    for path in ("CHANGELOG.md", "sdk/CHANGELOG.md"):
+        newest = re.search(r"^## (\S+)", (ROOT / path).read_text(), re.MULTILINE)
+        assert newest[1] == __version__
+    assert f'version = "{__version__}"' in (ROOT / "sdk" / "pyproject.toml").read_text()
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,21 @@ def test_a_busy_port_is_told_with_the_variable_to_set(tmp_path, variable):
     assert "Traceback" not in output
 
 
+def test_a_port_that_is_no_number_is_told():
+    status, output = run("infra.local", EVENTYARD_PORT="http")
+
+    assert status == 1
+    assert output == "EVENTYARD_PORT must be a number from 1 to 65535: 'http'\n"
+
+
+def test_a_key_for_a_platform_that_does_not_run_is_refused_with_the_reason():
+    status, output = run("infra.keys", EVENTYARD_EMULATOR_PORT=str(free_port()))
+
+    assert status == 1
+    assert output.startswith("No key was made: ")
+    assert "Traceback" not in output
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_ends_everything_that_was_started(own_platform, number):
     own_platform.start()

@@ -370,3 +370,11 @@ def test_publishing_over_a_socket_needs_its_scope(locked, http, pump, scopes, co
     assert answer.get("code") == code
     assert answer["type"] == ("error" if code else "published")
     assert len(listed(locked)) == (0 if code else 1)
+
+
+def test_a_message_larger_than_a_gateway_takes_is_refused(platform, pump, gateway):
+    greeted(pump, channel="router")
+
+    platform.live.receive("c1", '{"type": "ping", "echo": "' + "x" * 131_072 + '"}')
+
+    assert gateway.frames("c1")[-1]["code"] == "payload_too_large"

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+
+from chalicelib import config
+
+NEEDED = {
+    "EVENTYARD_TABLE": "t",
+    "EVENTYARD_BUCKET": "b",
+    "EVENTYARD_TOPIC_ARN": "arn",
+    "EVENTYARD_ROUTING_QUEUE_URL": "r",
+    "EVENTYARD_ROUTING_DEAD_URL": "rd",
+    "EVENTYARD_LIVE_QUEUE_URL": "l",
+    "EVENTYARD_LIVE_DEAD_URL": "ld",
+    "EVENTYARD_RELAY_DEAD_URL": "sd",
+}
+
+
+def test_what_may_be_left_out_has_its_default():
+    settings = config.from_environment(NEEDED)
+
+    assert settings.stage == "dev"
+    assert (settings.log_shards, settings.retention_days) == (1, 30)
+    assert (settings.max_clients, settings.live_endpoint, settings.live_url) == (
+        0,
+        "",
+        "",
+    )
+
+
+def test_whoever_forgets_to_choose_gets_the_closed_door():
+    assert config.from_environment(NEEDED).auth == "keys"
+    assert config.from_environment({**NEEDED, "EVENTYARD_AUTH": ""}).auth == "keys"
+
+
+@pytest.mark.parametrize("missing", NEEDED)
+def test_a_missing_resource_is_named(missing):
+    env = {name: value for name, value in NEEDED.items() if name != missing}
+
+    with pytest.raises(config.ConfigurationError, match=missing):
+        config.from_environment(env)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EVENTYARD_AUTH", "maybe"),
+        ("EVENTYARD_AUTH", "Open"),
+        ("EVENTYARD_LOG_SHARDS", "0"),
+        ("EVENTYARD_LOG_SHARDS", "33"),
+        ("EVENTYARD_LOG_SHARDS", "two"),
+        ("EVENTYARD_LOG_SHARDS", "-1"),
+        ("EVENTYARD_LOG_SHARDS", "1.5"),
+        ("EVENTYARD_LOG_SHARDS", "²"),
+        ("EVENTYARD_RETENTION_DAYS", "0"),
+        ("EVENTYARD_RETENTION_DAYS", "9" * 5_000),
+        ("EVENTYARD_MAX_CLIENTS", "many"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_named(name, value):
+    with pytest.raises(config.ConfigurationError, match=name):
+        config.from_environment({**NEEDED, name: value})
+
+
+def test_every_setting_is_read():
+    given = {
+        **NEEDED,
+        "EVENTYARD_STAGE": "prod",
+        "EVENTYARD_LIVE_ENDPOINT": "http://e",
+        "EVENTYARD_LIVE_URL": "ws://u",
+        "EVENTYARD_AUTH": "open",
+        "EVENTYARD_LOG_SHARDS": "32",
+        "EVENTYARD_RETENTION_DAYS": "1",
+        "EVENTYARD_MAX_CLIENTS": "7",
+    }
+
+    assert config.from_environment(given) == config.Settings(
+        stage="prod",
+        table="t",
+        bucket="b",
+        topic_arn="arn",
+        routing_queue_url="r",
+        routing_dead_url="rd",
+        live_queue_url="l",
+        live_dead_url="ld",
+        relay_dead_url="sd",
+        live_endpoint="http://e",
+        live_url="ws://u",
+        auth="open",
+        log_shards=32,
+        retention_days=1,
+        max_clients=7,
+    )
+
+
+def test_an_empty_number_is_the_default():
+    settings = config.from_environment({**NEEDED, "EVENTYARD_LOG_SHARDS": ""})
+
+    assert settings.log_shards == 1
