@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 import urllib.error
@@ -106,15 +109,21 @@ class RunningPlatform:
         self._process.kill()
         self._process.wait()
 
+    def workers(self, function: str) -> list[int]:
+        """Return the processes of one function."""
+        marked = re.compile(rf"ministack-lambda-eventyard-dev-{function}-[^/]*/_worker")
+        return [
+            int(entry.name)
+            for entry in Path("/proc").iterdir()
+            if entry.name.isdigit() and self._runs(entry, marked)
+        ]
+
     def kill_worker(self, function: str) -> int:
         """Kill the processes of one function, as they stand; return how many."""
-        marked = re.compile(rf"ministack-lambda-eventyard-dev-{function}-[^/]*/_worker")
-        killed = 0
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and self._runs(entry, marked):
-                os.kill(int(entry.name), signal.SIGKILL)
-                killed += 1
-        return killed
+        pids = self.workers(function)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        return len(pids)
 
     def _runs(self, entry: Path, marked: re.Pattern[str]) -> bool:
         try:
@@ -180,6 +189,14 @@ class RunningPlatform:
             if page["cursor"] is None:
                 return found
             cursor = f"&cursor={page['cursor']}"
+
+
+def holds_work(pid: int) -> bool:
+    """Tell whether a stopped worker was handed an invocation it has not read yet."""
+    with Path(f"/proc/{pid}/fd/0").open("rb") as stdin:
+        waiting = array.array("i", [0])
+        fcntl.ioctl(stdin, termios.FIONREAD, waiting)
+    return waiting[0] > 0
 
 
 def wait_until(condition: Any, seconds: float = 60, what: str = "it") -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ from typing import Self
 import pytest
 
 from tests.e2e.listener import Listener
-from tests.e2e.running import RunningPlatform, wait_until
+from tests.e2e.running import RunningPlatform, holds_work, wait_until
 
 
 class Publisher:
@@ -116,6 +117,27 @@ def restart_under_load(running: RunningPlatform, topic: str, times: int) -> None
         wait_until(lambda: len(publisher.acknowledged) > enough)
         publisher._stop.set()
         assert_all_arrived(running, topic, publisher.acknowledged, listener.heard)
+
+
+@pytest.mark.parametrize("function", ["relay", "route"])
+def test_a_function_killed_while_it_holds_an_event_loses_nothing(
+    own_platform, function
+):
+    own_platform.start()
+    with Listener(own_platform.live, "held.*") as listener:
+        before = own_platform.publish("held.before", {})
+        wait_until(lambda: before in listener.heard, what="a warm way")
+        workers = own_platform.workers(function)
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+
+        held = own_platform.publish("held.x", {"n": 1})
+        wait_until(lambda: any(map(holds_work, workers)), what="the hand-over")
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+
+        wait_until(lambda: held in listener.heard, what="the event after all")
+    assert own_platform.get(f"/api/v1/events/{held}")["payload"] == {"n": 1}
 
 
 def test_killed_functions_lose_no_acknowledged_event(own_platform):
