@@ -29,8 +29,7 @@ _HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
-_FORBIDDEN: Final = 403
-_UNKNOWN_ADDRESS: Final = b"Missing Authentication Token"
+_UNKNOWN_ADDRESS: Final = "MissingAuthenticationTokenException"
 _NO_BODY: Final = frozenset({204, 304})
 
 
@@ -103,12 +102,12 @@ class Front:
             # As it came: a path that was quoted must stay so.
             URL(self._addresses.http + request.raw_path, encoded=True),
             headers=_passed_on(request.headers),
-            # No body rather than an empty one, for which aiohttp makes up a media type.
             data=await request.read() or None,
             allow_redirects=False,
+            skip_auto_headers=("Accept", "Content-Type", "User-Agent"),
         ) as answer:
             body = await answer.read()
-            if answer.status == _FORBIDDEN and _UNKNOWN_ADDRESS in body:
+            if answer.headers.get("x-amzn-ErrorType") == _UNKNOWN_ADDRESS:
                 # What the template tells API Gateway to say; emulators cannot hear it.
                 return _failure(404, "not_found", "There is nothing at this address.")
             headers = _passed_on(answer.headers)

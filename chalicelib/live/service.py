@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ PUBLISH: Final = "events:publish"
 #: the work is split over the live queue into pieces of this size.
 DIRECT: Final = 100
 _GREETING_ATTEMPTS: Final = 10
+#: So long after connecting the gateway knows a connection for certain.
+_SETTLED_SECONDS: Final = 60
+#: How many connections one tick of the sweep asks the gateway about.
+ASKED_A_TICK: Final = 200
 _CLIENT_ID: Final = re.compile(r"[\w.:@/ -]{1,128}")
 _STATUS: Final = {AuthenticationError: 401, PermissionDeniedError: 403}
 
@@ -210,13 +215,18 @@ class LiveService:
     def sweep(self) -> int:
         """Remove connections that are gone without having said so; count them."""
         now = self.connections.clock()
-        removed = 0
-        for connection in self.connections.all():
-            settled = now - connection.connected_at > 60  # noqa: PLR2004
-            if settled and not self._stands(connection):
-                self.connections.remove(connection.id)
-                removed += 1
-        return removed
+        settled = [
+            connection
+            for connection in self.connections.all()
+            if now - connection.connected_at > _SETTLED_SECONDS
+        ]
+        # A tick has a minute, so it asks after some of many; whoever is sent anything
+        # is found out anyway, and what is never sent anything is gone within hours.
+        asked = random.sample(settled, min(len(settled), ASKED_A_TICK))
+        gone = [connection for connection in asked if not self._stands(connection)]
+        for connection in gone:
+            self.connections.remove(connection.id)
+        return len(gone)
 
     def _stands(self, connection: Connection) -> bool:
         try:

@@ -130,6 +130,18 @@ def test_an_address_that_does_not_exist_says_so_in_the_one_shape(running):
     assert answer["error"]["code"] == "not_found"
 
 
+def test_the_front_adds_nothing_to_a_request(running):
+    """A POST without a body has no media type, and must not be given one."""
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
+    connection.request("POST", "/api/v1/queues/live/redrive")
+    answer = connection.getresponse()
+
+    assert (answer.status, json.load(answer)["redriven"]) == (200, 0)
+    connection.close()
+
+
 def test_poison_on_the_topic_blocks_nobody_and_can_be_seen_and_purged(running):
     topic = running.aws("sns").list_topics()["Topics"][0]["TopicArn"]
 
