@@ -24,6 +24,7 @@ from eventyard.core.topics import compile_pattern
 
 #: What a key may be allowed. Those about events may end in `:<topic pattern>`.
 SCOPES: Final = ("admin", "events:publish", "events:subscribe")
+_FOR_TOPICS: Final = SCOPES[1:]
 _PREFIX: Final = "ey_"
 _PARTITION: Final = "key"
 _BEARER: Final = re.compile(
@@ -96,13 +97,14 @@ def check_scopes(scopes: Iterable[str]) -> list[str]:
 def _check_scope(scope: str) -> None:
     if scope in SCOPES:
         return
-    base, _, pattern = scope.rpartition(":")
-    if base not in SCOPES or base == "admin":
+    # A topic may hold colons itself.
+    base = next((s for s in _FOR_TOPICS if scope.startswith(s + ":")), None)
+    if base is None:
         raise InvalidRequestError(
             f"Unknown scope {scope!r}; the scopes are {', '.join(SCOPES)}, those "
             "about events also with a topic pattern, as events:publish:order.*"
         )
-    compile_pattern(pattern)
+    compile_pattern(scope.removeprefix(base + ":"))
 
 
 @dataclass(slots=True)

@@ -9,8 +9,10 @@ from tests.steps import bearer, listed, publish
 
 
 def everything_stored(platform):
-    pages = boto3.client("dynamodb").get_paginator("scan").paginate(
-        TableName=platform.settings.table
+    pages = (
+        boto3.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(TableName=platform.settings.table)
     )
     return str([item for page in pages for item in page["Items"]])
 

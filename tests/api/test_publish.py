@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from eventyard.core import moments, ulid
 
+from eventyard.core import moments, ulid
 from tests.steps import connect, listed
 
 ALIASES = ("/api/v1/events", "/api/v1/events/batch")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import quote
 
 import pytest
-from eventyard.core import ulid
 
+from eventyard.core import ulid
 from tests.steps import ids, publish
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -11,10 +11,12 @@ from chalicelib.aws import Aws
 from chalicelib.live.gateway import GatewayError, HttpGateway
 
 
-class Server(HTTPServer):
+class Server(ThreadingHTTPServer):
     """Answers every request with `status` and keeps what it was asked."""
 
     status = 200
+    daemon_threads = True
+    block_on_close = False
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -40,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     made = Server()
-    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield made
     made.shutdown()
@@ -66,7 +68,7 @@ def test_a_frame_is_posted_as_it_is_and_signed(http_gateway, server, endpoint):
     ((method, path, body, headers),) = server.asked
     assert (method, path) == ("POST", "/stage/%40connections/abc%3D")
     assert body.decode() == '{"ü":1}'
-    assert headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=testing/")
+    assert headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=")
     assert "/execute-api/aws4_request" in headers["Authorization"]
 
 
@@ -105,11 +107,7 @@ def test_whatever_else_it_answers_may_go_better_later(
         assert refused.value.retryable
 
 
-def test_a_gateway_that_does_not_answer_is_an_error_of_the_gateway(
-    http_gateway, server
-):
-    server.server_close()
-
+def test_a_gateway_that_does_not_answer_is_an_error_of_the_gateway(http_gateway):
     with pytest.raises(GatewayError):
         http_gateway.post("http://127.0.0.1:1", "c", "x")
 
@@ -127,6 +125,5 @@ def test_a_connection_is_kept_between_two_frames(http_gateway, server, endpoint)
     http_gateway.post(endpoint, "a", "1")
     http_gateway.post(endpoint, "b", "2")
 
-    assert http_gateway._pool.pools.keys()
-    assert len(server.asked) == 2
-    assert len(http_gateway._pool.pools) == 1
+    (pool,) = [http_gateway._pool.pools[key] for key in http_gateway._pool.pools]
+    assert (pool.num_requests, pool.num_connections) == (2, 1)

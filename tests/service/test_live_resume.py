@@ -59,7 +59,7 @@ def test_what_was_missed_in_several_buckets_comes_oldest_first(platform, pump, c
 def test_the_cursor_of_an_event_leaves_that_event_out(platform, pump, clock):
     seen, unseen = missed(pump, clock, {"type": "seen"}, {"type": "unseen"})
 
-    hello, *frames = greeted(pump, events="*", cursor=place(seen))
+    _, *frames = greeted(pump, events="*", cursor=place(seen))
 
     assert [frame["event_id"] for frame in frames] == [unseen.event_id]
 

@@ -172,7 +172,7 @@ def test_a_commit_of_many_small_events_goes_to_s3_whole(platform, pump, gateway)
     assert len(objects(platform)) == 1
     payloads = [one["payload"] for one in sent]
     assert [event.payload for event in listed(platform)] == payloads[::-1]
-    hello, *events = gateway.frames("c1")
+    _, *events = gateway.frames("c1")
     assert [event["data"] for event in events] == payloads
 
 

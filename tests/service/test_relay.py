@@ -59,8 +59,10 @@ def write_raw(platform, **fields):
 
 
 def receipts(platform):
-    pages = boto3.client("dynamodb").get_paginator("scan").paginate(
-        TableName=platform.settings.table
+    pages = (
+        boto3.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(TableName=platform.settings.table)
     )
     rows = [item for page in pages for item in page["Items"]]
     return [

@@ -4,8 +4,6 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from eventyard.core import ulid
-from eventyard.core.event import Event
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +11,8 @@ from chalicelib.live import frames
 from chalicelib.live.frames import SHARED_LIMIT, SINGLE_LIMIT, Renderer, pack
 from chalicelib.live.store import Connection
 from chalicelib.wire import Placed
+from eventyard.core import ulid
+from eventyard.core.event import Event
 
 KEY = ulid.new_ulid()
 

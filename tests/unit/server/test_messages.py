@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import json
 
-from eventyard.core import ulid
-from eventyard.core.event import Event
-
 from chalicelib.events.log import Commit
 from chalicelib.events.messages import (
     MESSAGE_LIMIT,
@@ -13,6 +10,8 @@ from chalicelib.events.messages import (
     messages_of,
 )
 from chalicelib.wire import Placed, decode_batch, encode
+from eventyard.core import ulid
+from eventyard.core.event import Event
 
 KEY = ulid.new_ulid(1_700_000_000_000, bytes(10))
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from eventyard.core.errors import InvalidRequestError, PermissionDeniedError
 
 from chalicelib.auth import Principal, check_scopes, require_topics
+from eventyard.core.errors import InvalidRequestError, PermissionDeniedError
 
 PUBLISH = "events:publish"
 
@@ -59,7 +59,11 @@ def test_no_patterns_allow_no_topic():
 def test_scopes_are_kept_in_order_and_once():
     given = ["events:subscribe:b", "admin", "events:subscribe:a.*", "admin"]
 
-    assert check_scopes(given) == ["admin", "events:subscribe:a.*", "events:subscribe:b"]
+    assert check_scopes(given) == [
+        "admin",
+        "events:subscribe:a.*",
+        "events:subscribe:b",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from eventyard.core import ulid
-from eventyard.core.errors import SubscriptionError
-from eventyard.core.event import Event
 
 from chalicelib.live.store import Audience, Connection
 from chalicelib.live.subscriptions import (
@@ -13,6 +10,9 @@ from chalicelib.live.subscriptions import (
     router_subscription,
 )
 from chalicelib.wire import Placed
+from eventyard.core import ulid
+from eventyard.core.errors import SubscriptionError
+from eventyard.core.event import Event
 
 KEY = ulid.new_ulid()
 
