@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.live.service import LiveService
     from chalicelib.live.store import Connection, ConnectionStore
     from chalicelib.wire import Placed
+    from eventyard.core.event import Event
 
 PUBLISH: Final = "events:publish"
 
@@ -157,7 +158,7 @@ class Platform:
 
         resumer = Resumer(self._read_after, self.log.now_ms)
         conversation = Conversation(
-            self.connections, resumer, self._publish_for, self.health
+            self.connections, resumer, self._publish_for, self.health, self._view
         )
         return LiveService(
             self.connections,
@@ -170,6 +171,9 @@ class Platform:
 
     def _read_after(self, cursor: str, until: str) -> Iterator[Placed]:
         return self.log.read_after(cursor, until)
+
+    def _view(self, event: Event) -> Mapping[str, Any]:
+        return self.log.fetched(event).view()
 
     def _publish_for(
         self, connection: Connection, events: list[Any]

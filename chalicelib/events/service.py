@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.events.blobs import MissingPayloadError
 from chalicelib.events.claims import Claim, Claims
 from chalicelib.events.log import Commit, EventLog, time_key
-from chalicelib.telemetry import log_error
 from eventyard.core import ulid
 from eventyard.core.errors import (
     ConflictError,
@@ -271,9 +269,9 @@ class EventService:
         for place, event in self._newest(before, since_ms):
             if event is None:
                 return Page(page, place)
-            if not wanted(event.view()):
+            whole = self.log.fetched(event)
+            if not wanted(whole.view()):
                 continue
-            whole = self._as_whole_as_it_is(event)
             size += len(whole.to_json())
             if page and size > _PAGE_BYTES:
                 return Page(page, ulid.add(place, 1))
@@ -281,15 +279,6 @@ class EventService:
             if len(page) == limit:
                 return Page(page, place)
         return Page(page, None)
-
-    def _as_whole_as_it_is(self, event: Event) -> Event:
-        # The bucket's retention may end a little earlier than the table's: whoever
-        # asks for this one event is told, a whole listing must not fail of it.
-        try:
-            return self.log.whole(event)
-        except MissingPayloadError as error:
-            log_error("a payload is missing", error, event=event.id)
-            return event
 
     def _newest(self, before: str, since_ms: int) -> Iterator[tuple[str, Event | None]]:
         # A place without an event ends the walk: this is as far as one call looks.

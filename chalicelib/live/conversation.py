@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from chalicelib.live import frames
 from chalicelib.live.resume import Resumer, check_cursor
-from chalicelib.live.store import Audience, Connection, ConnectionStore
+from chalicelib.live.store import Audience, Connection, ConnectionStore, View
 from chalicelib.live.subscriptions import router_subscription
 from eventyard.core import ulid
 from eventyard.core.errors import EventRouterError, InvalidRequestError
@@ -29,6 +29,8 @@ class Conversation:
     resumer: Resumer
     publish: PublishFor
     health: Callable[[], dict[str, Any]]
+    #: What filters look at of an event.
+    view: View
 
     def answer(self, connection: Connection, text: str) -> list[str] | None:
         """
@@ -110,7 +112,7 @@ class Conversation:
 
     def replay(self, connection: Connection, cursor: str) -> list[str] | None:
         """Write what the connection missed after the cursor; None: too much."""
-        alone = Audience.of(0, [connection])
+        alone = Audience.of(0, [connection], self.view)
         missed = self.resumer.missed(cursor, lambda placed: bool(alone.plan([placed])))
         if missed is None:
             return None

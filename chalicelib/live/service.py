@@ -143,7 +143,9 @@ class LiveService:
 
     def _current(self, version: int) -> Audience:
         if self._audience is None or self._audience.version != version:
-            self._audience = Audience.of(version, self.connections.all())
+            self._audience = Audience.of(
+                version, self.connections.all(), self.conversation.view
+            )
         return self._audience
 
     def fan_out(self, event: Item) -> Item:

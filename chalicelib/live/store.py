@@ -6,12 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from chalicelib.aws import Item
 from chalicelib.live.subscriptions import Subscription
 from chalicelib.table import Table
 from chalicelib.wire import Placed
+from eventyard.core.event import Event
 from eventyard.core.matching import Matcher
 from eventyard.core.topics import TopicPattern, compile_pattern
 
@@ -131,17 +132,24 @@ def _patterns(stored: list[str] | None) -> tuple[str, ...] | None:
 Plan = dict[str, list[tuple[Placed, str]]]
 
 
+View = Callable[[Event], Mapping[str, Any]]
+
+
 @dataclass(slots=True)
 class Audience:
     """Every connection as of one version, behind one matcher."""
 
     version: int
     connections: dict[str, Connection]
+    #: What filters look at: a payload that rests elsewhere is fetched for them.
+    view: View
     _matcher: Matcher[tuple[str, str]]
     _allowed: dict[str, tuple[TopicPattern, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, version: int, connections: Iterable[Connection]) -> Audience:
+    def of(
+        cls, version: int, connections: Iterable[Connection], view: View = Event.view
+    ) -> Audience:
         """Compile the subscriptions of all connections."""
         rows = {connection.id: connection for connection in connections}
         matcher = Matcher(
@@ -154,13 +162,13 @@ class Audience:
             for row in rows.values()
             if row.allowed is not None
         }
-        return cls(version, rows, matcher, allowed)
+        return cls(version, rows, view, matcher, allowed)
 
     def plan(self, events: Iterable[Placed], only: set[str] | None = None) -> Plan:
         """Match events against every connection, or against some."""
         plan: Plan = {}
         for placed in events:
-            topic, view = placed.event.type, placed.event.view()
+            topic, view = placed.event.type, self.view(placed.event)
             for connection_id, subscription_id in self._matcher.match(topic, view):
                 if only is not None and connection_id not in only:
                     continue

@@ -104,6 +104,25 @@ def test_two_sweeps_at_once_count_once(relay, platform, clock):
     assert relay.progress().published == 2
 
 
+def test_a_slow_sweep_does_not_turn_the_checkpoint_back(relay, platform, clock):
+    clock.tick(60)
+    record = platform.log.directory.record
+
+    def record_while_a_later_one_sweeps(buckets):
+        platform.log.directory.record = record
+        clock.tick(60)
+        publish(platform, {"type": "a"})
+        relay.catch_up()
+        clock.tick(-60)
+        record(buckets)
+
+    platform.log.directory.record = record_while_a_later_one_sweeps
+
+    relay.catch_up()
+
+    assert checkpoint(platform)["until_ms"] == int(clock.now + 60) * 1_000 - SETTLE_MS
+
+
 def test_the_count_outlives_the_process(relay, platform, clock):
     from chalicelib.bootstrap import Platform
 

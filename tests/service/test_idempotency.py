@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eventyard.core.errors import ConflictError
+from eventyard.core.errors import ConflictError, UnavailableError
 from tests.steps import Crash, crash_before_append, ids, listed, meanwhile, publish
 
 KEY = {"idempotency_key": "k-1"}
@@ -169,6 +169,28 @@ def test_two_takeovers_at_once_make_one_commit(platform, clock):
     assert len(listed(platform)) == 1
 
 
+def test_whoever_loses_the_takeover_writes_nothing(platform, clock):
+    crash_before_append(platform)
+    with pytest.raises(Crash):
+        publish(platform, {"type": "a"}, **KEY)
+    clock.tick(36)
+    take, first = platform.table.set, []
+
+    def take_after_another(*args: object, **more: object) -> bool:
+        platform.table.set = take
+        first.append(publish(platform, {"type": "a"}, **KEY))
+        return take(*args, **more)
+
+    platform.table.set = take_after_another
+
+    with pytest.raises(UnavailableError) as busy:
+        publish(platform, {"type": "a"}, **KEY)
+
+    assert busy.value.retryable
+    assert [event.id for event in listed(platform)] == ids(first[0])
+    assert ids(publish(platform, {"type": "a"}, **KEY)) == ids(first[0])
+
+
 def test_a_keyed_event_with_an_id_of_its_own_is_found_by_that_id(platform):
     publish(platform, {"type": "a", "id": "mine", "source": "s"}, **KEY)
 
@@ -229,8 +251,6 @@ def test_a_keyed_call_with_own_ids_survives_a_crash(platform):
 
 
 def test_the_log_refusing_what_it_does_not_hold_is_no_success(platform):
-    from eventyard.core.errors import UnavailableError
-
     platform.log.append = lambda *_: False
 
     with pytest.raises(UnavailableError):

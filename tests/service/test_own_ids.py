@@ -175,6 +175,50 @@ def test_a_part_of_a_dead_batch_may_be_published_after_36_seconds(platform, cloc
     assert sorted(commits(platform)) == [["1"], ["2"]]  # of one millisecond
 
 
+def test_whoever_loses_the_takeover_of_an_id_writes_nothing(platform, clock):
+    crash_before_append(platform)
+    with pytest.raises(Crash):
+        publish(platform, {"type": "a", "id": "1"})
+    clock.tick(36)
+    take = platform.table.set
+
+    def take_after_another(*args: object, **more: object) -> bool:
+        platform.table.set = take
+        publish(platform, {"type": "a", "id": "1"})
+        return take(*args, **more)
+
+    platform.table.set = take_after_another
+
+    with pytest.raises(UnavailableError):
+        publish(platform, {"type": "a", "id": "1"})
+
+    assert commits(platform) == [["1"]]
+
+
+def test_claims_that_age_apart_still_make_one_commit(platform, clock):
+    batch = [{"type": "a", "id": "1"}, {"type": "b", "id": "2"}]
+    put_new = platform.table.put_new
+
+    def put_slowly(item):
+        clock.tick(1)
+        return put_new(item)
+
+    platform.table.put_new = put_slowly
+    crash_before_append(platform)
+    with pytest.raises(Crash):
+        publish(platform, *batch)
+    platform.table.put_new = put_new
+    clock.tick(33.5)  # the first claim is abandoned by now, the second is not
+
+    with pytest.raises(UnavailableError):
+        publish(platform, *batch)
+    clock.tick(1)
+    publish(platform, *batch)
+
+    assert commits(platform) == [["1", "2"]]
+    assert all(one.deduplicated for one in publish(platform, *batch))
+
+
 def test_an_own_id_is_known_as_long_as_its_event_is_kept(platform, clock):
     publish(platform, {"type": "a", "id": "mine"})
 
