@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
+from tests.stack import client
 
 _HANDLERS = {"routing": "route", "live": "fan_out"}
 
@@ -17,8 +17,8 @@ _HANDLERS = {"routing": "route", "live": "fan_out"}
 class Pump:
     def __init__(self, platform: Any) -> None:
         self.platform = platform
-        self._streams = boto3.client("dynamodbstreams")
-        self._sqs = boto3.client("sqs")
+        self._streams = client("dynamodbstreams")
+        self._sqs = client("sqs")
         self._iterator = self._latest()
 
     def run(self) -> None:
@@ -28,7 +28,7 @@ class Pump:
             self.relay()
 
     def _latest(self) -> str:
-        table = boto3.client("dynamodb").describe_table(
+        table = client("dynamodb").describe_table(
             TableName=self.platform.settings.table
         )["Table"]
         arn = table["LatestStreamArn"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -74,17 +75,21 @@ def environment_of(outputs: dict[str, str]) -> dict[str, str]:
     }
 
 
+@functools.cache
+def client(name: str) -> Any:
+    """Return a client of a service, made once: making one costs 20 ms."""
+    return boto3.client(name)
+
+
 def empty(settings: Any) -> None:
     """Remove every item, object and message."""
-    table = boto3.resource("dynamodb").Table(settings.table)
-    pages = table.meta.client.get_paginator("scan").paginate(
-        TableName=settings.table, ProjectionExpression="pk, sk"
-    )
-    with table.batch_writer() as batch:
-        for item in [item for page in pages for item in page["Items"]]:
-            batch.delete_item(Key=item)
-    bucket = boto3.resource("s3").Bucket(settings.bucket)
-    bucket.objects.all().delete()
+    table = {"TableName": settings.table, "ProjectionExpression": "pk, sk"}
+    pages = client("dynamodb").get_paginator("scan").paginate(**table)
+    for key in [item for page in pages for item in page["Items"]]:
+        client("dynamodb").delete_item(TableName=settings.table, Key=key)
+    objects = client("s3").list_objects_v2(Bucket=settings.bucket)
+    for found in objects.get("Contents", []):
+        client("s3").delete_object(Bucket=settings.bucket, Key=found["Key"])
     for name in type(settings).__dataclass_fields__:
         if name.endswith(("_queue_url", "_dead_url")):
-            boto3.client("sqs").purge_queue(QueueUrl=getattr(settings, name))
+            client("sqs").purge_queue(QueueUrl=getattr(settings, name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import fcntl
 import json
 import os
@@ -16,6 +17,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +195,21 @@ class RunningPlatform:
 
 
 def holds_work(pid: int) -> bool:
-    """Tell whether a stopped worker was handed an invocation it has not read yet."""
-    with Path(f"/proc/{pid}/fd/0").open("rb") as stdin:
-        waiting = array.array("i", [0])
-        fcntl.ioctl(stdin, termios.FIONREAD, waiting)
+    """Stop a worker; tell whether it was handed an invocation it has not read yet."""
+    try:
+        os.kill(pid, signal.SIGSTOP)
+        with Path(f"/proc/{pid}/fd/0").open("rb") as stdin:
+            waiting = array.array("i", [0])
+            fcntl.ioctl(stdin, termios.FIONREAD, waiting)
+    except (ProcessLookupError, FileNotFoundError):  # it ended meanwhile
+        return False
     return waiting[0] > 0
+
+
+def in_a_loop(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Run a coroutine on a thread of its own: a browser may hold this one's loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(main())).result()
 
 
 def wait_until(condition: Any, seconds: float = 60, what: str = "it") -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import threading
 import time
@@ -127,14 +126,14 @@ def test_a_function_killed_while_it_holds_an_event_loses_nothing(
     with Listener(own_platform.live, "held.*") as listener:
         before = own_platform.publish("held.before", {})
         wait_until(lambda: before in listener.heard, what="a warm way")
-        workers = own_platform.workers(function)
-        for pid in workers:
-            os.kill(pid, signal.SIGSTOP)
+        assert not any(map(holds_work, own_platform.workers(function)))
 
         held = own_platform.publish("held.x", {"n": 1})
-        wait_until(lambda: any(map(holds_work, workers)), what="the hand-over")
-        for pid in workers:
-            os.kill(pid, signal.SIGKILL)
+        wait_until(
+            lambda: any(map(holds_work, own_platform.workers(function))),
+            what="the hand-over",
+        )
+        assert own_platform.kill_worker(function) > 0
 
         wait_until(lambda: held in listener.heard, what="the event after all")
     assert own_platform.get(f"/api/v1/events/{held}")["payload"] == {"n": 1}

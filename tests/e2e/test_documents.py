@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.running import ROOT, wait_until
+from tests.e2e.running import ROOT, in_a_loop, wait_until
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: What differs from one run to the next.
@@ -71,7 +71,7 @@ def test_the_readmes_program_hears_an_event(running):
             await asyncio.sleep(0.1)
         return await hearing
 
-    assert asyncio.run(hear())["payload"] == {"order": 1, "total": 60}
+    assert in_a_loop(hear)["payload"] == {"order": 1, "total": 60}
 
 
 def test_the_packages_program_runs(capsys):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.e2e.listener import Listener
-from tests.e2e.running import wait_until
+from tests.e2e.running import in_a_loop, wait_until
 
 
 def test_an_event_is_published_read_back_and_seen_live(running):
@@ -60,8 +60,6 @@ def test_a_large_payload_comes_back_whole_and_is_pointed_at_live(running):
 
 
 def test_the_router_channel_subscribes_publishes_and_unsubscribes(running):
-    import asyncio
-
     import aiohttp
 
     async def talk():
@@ -88,7 +86,7 @@ def test_the_router_channel_subscribes_publishes_and_unsubscribes(running):
                 heard.append(await socket.receive_json(timeout=10))
             return heard
 
-    heard = asyncio.run(talk())
+    heard = in_a_loop(talk)
 
     assert heard[0]["type"] == "welcome"
     assert heard[1]["type"] == "subscribed"

@@ -125,5 +125,5 @@ def test_a_connection_is_kept_between_two_frames(http_gateway, server, endpoint)
     http_gateway.post(endpoint, "a", "1")
     http_gateway.post(endpoint, "b", "2")
 
-    (pool,) = [http_gateway._pool.pools[key] for key in http_gateway._pool.pools]
+    pool = http_gateway._pool.connection_from_url(endpoint)
     assert (pool.num_requests, pool.num_connections) == (2, 1)

@@ -19,7 +19,7 @@ scalars = (
 values = st.recursive(
     scalars,
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=5,
 )
 
 
