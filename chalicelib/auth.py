@@ -40,6 +40,8 @@ class Principal:
 
     name: str
     scopes: frozenset[str]
+    #: Tells apart keys of the same name.
+    id: str = ""
 
     def may(self, scope: str) -> bool:
         """Tell whether the scope is granted, whole or for some topics."""
@@ -81,7 +83,7 @@ def require_topics(
 
 
 #: Everybody, where EVENTYARD_AUTH=open.
-ANYBODY: Final = Principal("anybody", frozenset({"admin"}))
+ANYBODY: Final = Principal("anybody", frozenset({"admin"}), "anybody")
 
 
 def check_scopes(scopes: Iterable[str]) -> list[str]:
@@ -187,7 +189,7 @@ class Gatekeeper:
         row = self.keys.find(secret)
         if row is None:
             raise AuthenticationError("This API key is unknown or was revoked.")
-        principal = Principal(row["name"], frozenset(row["scopes"]))
+        principal = Principal(row["name"], frozenset(row["scopes"]), row["id"])
         self._seen[_digest(secret)] = (self.clock() + _CACHE_SECONDS, principal)
         return principal
 

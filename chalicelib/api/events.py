@@ -39,7 +39,7 @@ def publish(call: Call) -> Response:
     )
     key = drafts.check_idempotency_key(call.header("idempotency-key"))
     told = call.platform.events.publish(
-        drafted, by=call.principal.name, idempotency_key=key
+        drafted, by=call.principal.id, idempotency_key=key
     )
     results = [one.to_dict() for one in told]
     replayed = {"Idempotency-Replayed": "true"} if _all_repeated(results, key) else {}

@@ -12,6 +12,8 @@ from chalicelib.table import Table
 
 #: How long an idempotency key is remembered; an event's own id as long as the event.
 KEY_SECONDS: Final = 86_400
+#: The longest that a call may run: API Gateway's time-out, and so the function's.
+CALL_SECONDS: Final = 30.0
 #: After this long whoever took a claim without writing its commit is surely dead:
 #: the function's time-out has passed.
 ABANDONED_SECONDS: Final = 35.0

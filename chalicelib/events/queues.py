@@ -13,8 +13,8 @@ from eventyard.core.errors import EventRouterError, NotFoundError
 from eventyard.core.wire import dumps, loads
 
 _RECEIVE: Final = 10
-#: SQS takes 256 KB: a dead letter keeps so much of what was not understood.
-_KEPT: Final = 200_000
+#: SQS takes 256 KB, the reason included: what is longer could not have come from it.
+_KEPT_BYTES: Final = 260_000
 _COUNTS: Final = {
     "waiting": "ApproximateNumberOfMessages",
     "in_flight": "ApproximateNumberOfMessagesNotVisible",
@@ -39,10 +39,11 @@ class DeadLetters:
 
     def bury(self, name: str, body: Any, reason: str) -> None:
         """Move a message into the dead letters of a queue."""
-        text = body if isinstance(body, str) else dumps(body)
+        whole = body if isinstance(body, str) else dumps(body)
+        text = whole.encode()[:_KEPT_BYTES].decode(errors="ignore")
         self.aws.sqs.send_message(
             QueueUrl=self.queues[name].dead_url,
-            MessageBody=text[:_KEPT] or "-",
+            MessageBody=text or "-",
             MessageAttributes={
                 "reason": {"DataType": "String", "StringValue": reason[:1000] or "-"}
             },

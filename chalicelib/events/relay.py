@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.aws import Item
-from chalicelib.events.claims import ABANDONED_SECONDS
+from chalicelib.events.claims import ABANDONED_SECONDS, CALL_SECONDS
 from chalicelib.events.log import (
     UNCHECKED_MS,
     Commit,
@@ -29,7 +29,7 @@ from eventyard.core.errors import EventRouterError, NotFoundError, UnavailableEr
 GRACE_MS: Final = 10_000
 #: A retry may write under the key of a call that died so long ago: only what is older
 #: can hold nothing new, so the checkpoint stays behind it.
-SETTLE_MS: Final = int(ABANDONED_SECONDS * 1000) + GRACE_MS
+SETTLE_MS: Final = int(ABANDONED_SECONDS + CALL_SECONDS) * 1000 + GRACE_MS
 #: How much of the log one tick of the sweep looks through.
 _TICK_MS: Final = 12 * 3_600_000
 _MINUTE_MS: Final = 60_000

@@ -186,10 +186,17 @@ class LiveService:
             {} if connection.cursor is None else {"recovered": missed is not None}
         )
         hello = frames.hello(connection, recovered)
-        if not self.delivery.gateway.post(connection.endpoint, connection_id, hello):
+        if self._post_hello(connection, hello):
+            self.delivery.send(connection, missed or [])
+        else:
             self._greet_later(connection, attempt)
-            return
-        self.delivery.send(connection, missed or [])
+
+    def _post_hello(self, connection: Connection, hello: str) -> bool:
+        try:
+            return self.delivery.gateway.post(connection.endpoint, connection.id, hello)
+        except EventRouterError as error:
+            log_error("a greeting was not taken", error, connection=connection.id)
+            return False
 
     def _greet_later(self, connection: Connection, attempt: int) -> None:
         # The connection may not be registered yet; or it is gone already.

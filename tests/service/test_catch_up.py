@@ -13,7 +13,7 @@ from tests.steps import greeted, ids, publish
 def relay(platform, calls, clock):
     """The relay after its first tick, so that the checkpoint is there."""
     platform.relay.catch_up()
-    clock.tick(60)
+    clock.tick(90)
     return platform.relay
 
 
@@ -54,7 +54,7 @@ def test_the_stream_has_ten_seconds_before_the_sweep_steps_in(relay, platform, c
 
 def test_a_second_tick_at_once_changes_nothing(relay, platform, clock):
     publish(platform, {"type": "a"}, {"type": "b"})
-    clock.tick(60)
+    clock.tick(90)
     relay.catch_up()
     before = checkpoint(platform)
 
@@ -65,7 +65,7 @@ def test_a_second_tick_at_once_changes_nothing(relay, platform, clock):
 def test_the_checkpoint_stays_behind_what_a_retry_may_still_write(
     relay, platform, clock
 ):
-    clock.tick(60)
+    clock.tick(90)
 
     relay.catch_up()
 
@@ -78,7 +78,7 @@ def test_every_event_is_counted_exactly_once(relay, platform, clock):
         publish(platform, *[{"type": "a"}] * number)
         total += number
         assert relay.progress().published == total
-        clock.tick(61)
+        clock.tick(91)
         assert relay.progress().published == total
         relay.catch_up()
         assert relay.progress().published == total
@@ -88,7 +88,7 @@ def test_every_event_is_counted_exactly_once(relay, platform, clock):
 
 def test_two_sweeps_at_once_count_once(relay, platform, clock):
     publish(platform, {"type": "a"}, {"type": "b"})
-    clock.tick(60)
+    clock.tick(90)
     record = platform.log.directory.record
 
     def record_while_another_sweeps(buckets):
@@ -105,29 +105,29 @@ def test_two_sweeps_at_once_count_once(relay, platform, clock):
 
 
 def test_a_slow_sweep_does_not_turn_the_checkpoint_back(relay, platform, clock):
-    clock.tick(60)
+    clock.tick(90)
     record = platform.log.directory.record
 
     def record_while_a_later_one_sweeps(buckets):
         platform.log.directory.record = record
-        clock.tick(60)
+        clock.tick(90)
         publish(platform, {"type": "a"})
         relay.catch_up()
-        clock.tick(-60)
+        clock.tick(-90)
         record(buckets)
 
     platform.log.directory.record = record_while_a_later_one_sweeps
 
     relay.catch_up()
 
-    assert checkpoint(platform)["until_ms"] == int(clock.now + 60) * 1_000 - SETTLE_MS
+    assert checkpoint(platform)["until_ms"] == int(clock.now + 90) * 1_000 - SETTLE_MS
 
 
 def test_the_count_outlives_the_process(relay, platform, clock):
     from chalicelib.bootstrap import Platform
 
     publish(platform, {"type": "a"}, {"type": "b"})
-    clock.tick(60)
+    clock.tick(90)
     relay.catch_up()
     publish(platform, {"type": "c"})
 
@@ -139,7 +139,7 @@ def test_the_count_outlives_the_process(relay, platform, clock):
 
 def test_the_checkpoint_does_not_move_past_what_sns_refuses(relay, platform, clock):
     publish(platform, {"type": "a"})
-    clock.tick(60)
+    clock.tick(90)
     before = checkpoint(platform)
     batch = platform.aws.sns.publish_batch
     platform.aws.sns.publish_batch = lambda **request: {
@@ -161,7 +161,7 @@ def test_what_cannot_be_read_does_not_stop_the_sweep(relay, platform, clock):
         {"pk": platform.log.partition(key), "sk": key, "n": 1, "events": "{"}
     )
     publish(platform, {"type": "a"})
-    clock.tick(60)
+    clock.tick(90)
 
     relay.catch_up()
 
@@ -175,7 +175,7 @@ def test_after_a_long_silence_the_sweep_goes_on_in_stretches(relay, platform, cl
     publish(platform, {"type": "before"})
     clock.tick(day)
     publish(platform, {"type": "after"})
-    clock.tick(60)
+    clock.tick(90)
 
     relayed = [relay.catch_up() for _ in range(4)]
 
@@ -205,7 +205,7 @@ def test_a_commit_that_lands_late_under_an_older_key_is_not_lost(
     relay.catch_up()
     platform.log.append(key, [Event("late")], "tester")
     pump.records()  # and the stream lost it, too
-    clock.tick(60)
+    clock.tick(90)
 
     assert relay.catch_up() == 1
     assert relay.progress().published == 1

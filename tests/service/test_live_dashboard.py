@@ -272,3 +272,14 @@ def test_a_payload_too_large_for_a_frame_is_pointed_at(platform, pump, gateway):
     frame = gateway.frames("c1")[1]
     assert frame["data"] is None
     assert frame["dataref"] == f"api/v1/events/{told.event_id}"
+
+
+def test_a_greeting_that_the_gateway_did_not_take_comes_again(platform, pump, gateway):
+    gateway.failing.add("c1")
+    connect(platform, events="*")
+
+    pump.queue("live")
+
+    live = platform.queues.all()[-1]
+    assert (live["name"], live["delayed"], live["in_flight"]) == ("live", 1, 0)
+    assert platform.connections.get("c1") is not None
