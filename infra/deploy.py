@@ -52,6 +52,13 @@ _POLL_SECONDS: Final = 0.25
 _DEPLOY_SECONDS: Final = 900
 
 
+#: What boto3 raises: the one when AWS says no, the other when it never got there.
+AWS_ERRORS: Final = (
+    botocore.exceptions.ClientError,
+    botocore.exceptions.BotoCoreError,
+)
+
+
 class DeployError(Exception):
     """The stack could not be deployed; the text says what to do."""
 
@@ -240,7 +247,12 @@ def _session(emulator: str) -> Any:
     from localstack_client.session import Session  # type: ignore[import-untyped]
 
     os.environ["AWS_ENDPOINT_URL"] = emulator
-    return Session(region_name=os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
+    return Session(
+        # What emulators take for the account's root.
+        aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID", "test"),
+        aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
+        region_name=os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
+    )
 
 
 def _outputs(found: Any) -> dict[str, str]:
@@ -306,7 +318,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(_write_template(chosen.stage))
             return
         stack = _deploy(chosen.stage, emulator)
-    except (DeployError, botocore.exceptions.BotoCoreError) as error:
+    except (DeployError, *AWS_ERRORS) as error:
         raise SystemExit(f"Not deployed: {error}") from None
     print(f"{stack.name} is {'deployed' if stack.changed else 'up to date'}:")
     for name, value in _addresses(stack, emulator).items():

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 
-from botocore.exceptions import BotoCoreError
-
 from chalicelib.auth import KeyStore
 from chalicelib.aws import Aws
 from chalicelib.table import Table
 from eventyard.core.errors import EventRouterError
-from infra.deploy import Deployer, DeployError
+from infra.deploy import AWS_ERRORS, Deployer, DeployError
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -24,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         table = _table(chosen.stage)
         secret, row = KeyStore(table).create(chosen.name, chosen.scopes)
-    except (EventRouterError, DeployError, BotoCoreError) as error:
+    except (EventRouterError, DeployError, *AWS_ERRORS) as error:
         raise SystemExit(f"No key was made: {error}") from None
     print(f"{secret}\nid {row['id']}, scopes {', '.join(row['scopes'])}.")
     print("Keep it: only its hash is stored, nobody can show it again.")

@@ -19,6 +19,7 @@ from watchfiles import awatch
 
 from infra import template
 from infra.deploy import (
+    AWS_ERRORS,
     Deployer,
     DeployError,
     Stack,
@@ -233,7 +234,7 @@ class LocalPlatform:
         started = time.monotonic()
         try:
             stack = await asyncio.to_thread(self.deploy)
-        except (DeployError, SystemExit) as error:
+        except (DeployError, SystemExit, *AWS_ERRORS) as error:
             self.say(f"Not redeployed, the platform runs on as it was: {error}")
             return
         if stack.changed:
@@ -279,7 +280,7 @@ async def run(options: Options, say: Progress) -> int:
         starting.result()
         _announce(local, say)
         return await local.run_until(stop)
-    except (PortBusyError, DeployError, RuntimeError) as error:
+    except (PortBusyError, DeployError, RuntimeError, *AWS_ERRORS) as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
         return 1
     finally:

@@ -1,0 +1,128 @@
+"""The whole way with the emulator enforcing each function's role."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+import pytest
+
+from tests.e2e.listener import Listener
+from tests.e2e.running import RunningPlatform, in_a_loop, wait_until
+
+#: AWS has one action for both calls of SNS, the emulator asks for one by this name.
+_BATCH = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "sns:PublishBatch", "Resource": "*"}],
+}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    platform = RunningPlatform(tmp_path_factory.mktemp("guarded"), AUTH="true")
+    platform.start()
+    iam = platform.aws("iam")
+    for role in iam.list_roles()["Roles"]:
+        if any(name in role["RoleName"] for name in ("Relay", "Sweep", "APIHandler")):
+            iam.put_role_policy(
+                RoleName=role["RoleName"],
+                PolicyName="batch",
+                PolicyDocument=json.dumps(_BATCH),
+            )
+    yield platform
+    platform.stop()
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_denied(guarded):
+    log = guarded.state / "emulator.log"
+    before = len(log.read_text())
+    yield
+    told = log.read_text()[before:]
+    assert "not authorized" not in told, told[-2000:]
+
+
+def test_the_emulator_does_enforce_roles(guarded):
+    functions = guarded.aws("lambda")
+    mapping = functions.get_function_configuration(FunctionName="eventyard-dev-relay")
+
+    role = mapping["Role"].rpartition("/")[2]
+    policies = guarded.aws("iam").list_role_policies(RoleName=role)["PolicyNames"]
+
+    assert guarded.get("/_none")["error"]["code"] == "not_found"
+    assert sorted(policies) == ["batch", "needs"]
+
+
+def test_publishing_in_every_way_and_reading_back(guarded):
+    large = guarded.publish("role.large", {"text": "x" * 210_000})
+    keyed = guarded.publish("role.keyed", {}, Idempotency_Key="k")
+    again = guarded.publish("role.keyed", {}, Idempotency_Key="k")
+    own = {"type": "role.own", "id": "mine", "source": "s"}
+    first, second = (guarded.request("POST", "/api/v1/events", own) for _ in range(2))
+
+    assert len(guarded.get(f"/api/v1/events/{large}")["payload"]["text"]) == 210_000
+    assert keyed == again
+    assert (first[0], second[1]["deduplicated"]) == (201, True)
+    assert guarded.get("/api/v1/events/mine")["type"] == "role.own"
+    assert len(guarded.logged("role.*")) == 3
+
+
+def test_events_reach_dashboards(guarded):
+    with Listener(guarded.live, "seen.*") as listener:
+        small = guarded.publish("seen.small", {})
+        large = guarded.publish("seen.large", {"text": "x" * 210_000})
+        wait_until(lambda: {small, large} <= set(listener.heard))
+    with Listener(guarded.live, "seen.*", cursor=listener.hellos[0]["data"]["cursor"]):
+        pass  # resuming reads the log
+
+
+def test_the_router_channel_talks(guarded):
+    async def talk():
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{guarded.live}/ws/router") as socket,
+        ):
+            said = [
+                {"type": "subscribe", "subscription": {"topics": ["talk.*"]}},
+                {"type": "publish", "event": {"type": "talk.x"}},
+                {"type": "get_health"},
+                {"type": "unsubscribe", "subscription_id": "none"},
+            ]
+            for message in said:
+                await socket.send_json(message)
+            heard: set[str] = set()
+            while heard < {"welcome", "subscribed", "published", "event", "error"}:
+                message = await socket.receive_json(timeout=20)
+                heard.add(message["type"])
+                if message["type"] == "health":
+                    assert message["health"]["status"] == "healthy", message
+            return heard
+
+    assert "health" in in_a_loop(talk)
+
+
+def test_operating_it(guarded):
+    topic = guarded.aws("sns").list_topics()["Topics"][0]["TopicArn"]
+    guarded.aws("sns").publish(TopicArn=topic, Message="poison")
+    path = "/api/v1/queues/routing/dead-letters"
+    wait_until(lambda: guarded.get(path)["dead_letters"], what="the dead letter")
+
+    assert guarded.get("/health")["checks"]["persistence"] == "ok"
+    assert guarded.get("/api/v1/stats")["dead_letters"] == 1
+    assert guarded.get("/ws/stats")["active_connections"] >= 0
+    assert guarded.request("DELETE", path)[1]["purged"] == 1
+    made = guarded.request("POST", "/api/v1/keys", {"name": "k", "scopes": ["admin"]})
+    assert guarded.get("/api/v1/keys")["keys"]
+    assert guarded.request("DELETE", f"/api/v1/keys/{made[1]['id']}")[0] == 200
+
+
+def test_the_sweep_relays_what_the_stream_left(guarded):
+    functions = guarded.aws("lambda")
+    (mapping,) = functions.list_event_source_mappings(
+        FunctionName="eventyard-dev-relay"
+    )["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    with Listener(guarded.live, "swept.*") as listener:
+        swept = guarded.publish("swept.x", {})
+        wait_until(lambda: swept in listener.heard, what="the sweep's relaying")
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
