@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 
 import aiohttp
 import pytest
@@ -44,12 +45,15 @@ def nothing_was_denied(guarded):
 
 def test_the_emulator_does_enforce_roles(guarded):
     functions = guarded.aws("lambda")
-    mapping = functions.get_function_configuration(FunctionName="eventyard-dev-relay")
+    found = functions.get_function_configuration(FunctionName="eventyard-dev-relay")
+    address = f"http://127.0.0.1:{guarded.emulator_port}/_ministack/health"
 
-    role = mapping["Role"].rpartition("/")[2]
+    with urllib.request.urlopen(address) as answer:
+        health = json.load(answer)
+    role = found["Role"].rpartition("/")[2]
     policies = guarded.aws("iam").list_role_policies(RoleName=role)["PolicyNames"]
 
-    assert guarded.get("/_none")["error"]["code"] == "not_found"
+    assert health["auth"] == "enabled"
     assert sorted(policies) == ["batch", "needs"]
 
 
