@@ -14,6 +14,7 @@ from eventyard import __version__
 
 if TYPE_CHECKING:
     from chalicelib.events.log import EventLog
+    from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
     from chalicelib.events.relay import Relay
     from chalicelib.events.routing import Router
@@ -121,7 +122,13 @@ class Platform:
         from chalicelib.events.routing import Router
         from chalicelib.live.store import VERSION_KEY
 
-        return Router(self.table, self._dead, self.live.offer, VERSION_KEY)
+        return Router(self.table, self._marks, self._dead, self.live.offer, VERSION_KEY)
+
+    @cached_property
+    def _marks(self) -> Marks:
+        from chalicelib.events.marks import Marks
+
+        return Marks(self.table)
 
     @cached_property
     def connections(self) -> ConnectionStore:
@@ -170,7 +177,9 @@ class Platform:
         )
 
     def _read_after(self, cursor: str, until: str) -> Iterator[Placed]:
-        return self.log.read_after(cursor, until)
+        from chalicelib.events.recall import Recall
+
+        return Recall(self.log, self._marks).read_after(cursor, until)
 
     def _view(self, event: Event) -> Mapping[str, Any]:
         return self.log.fetched(event).view()

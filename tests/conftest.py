@@ -92,6 +92,7 @@ def clock(platform) -> Clock:
     platform.connections.clock = stopped
     platform._delivery.clock = stopped
     platform.gatekeeper.clock = stopped
+    platform._marks.clock = stopped
     return stopped
 
 

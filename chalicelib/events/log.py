@@ -193,12 +193,6 @@ class EventLog:
             ]
             yield from map(self.decode, _merge(parts, newest_first=False))
 
-    def read_after(self, cursor: str, until: str) -> Iterator[Placed]:
-        """Yield the events after a cursor, from a little before it, oldest first."""
-        start = time_key(ulid.timestamp_ms(cursor) - OVERLAP_MS)
-        for commit in self.forward(start, until):
-            yield from commit.placed()
-
     def backward(self, before: str, since_ms: int) -> Iterator[Commit]:
         """Yield the commits up to a place, newest first, back to a moment."""
         newest = min(ulid.timestamp_ms(before), self.now_ms() + BUCKET_MS)

@@ -23,9 +23,14 @@ _REFUSED: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010
 class Message:
     """Events of one type, source and priority from one commit, as SNS gets them."""
 
-    name: str
+    places: tuple[str, ...]
     body: str
     attributes: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Return what tells it apart: the place of its first event."""
+        return self.places[0]
 
     @property
     def size(self) -> int:
@@ -38,11 +43,11 @@ def messages_of(commit: Commit) -> Iterator[Message]:
     Split a commit into messages, the same ones whenever it is done.
 
     A filter policy looks at a whole message, so the events in one agree in all that
-    it can ask for. The name is the place of a message's first event.
+    it can ask for.
     """
     for group, members in groupby(sorted(commit.placed(), key=_group), key=_group):
-        for name, body in bodies_of(members):
-            yield Message(name, body, _attributes(*group))
+        for places, body in bodies_of(members):
+            yield Message(places, body, _attributes(*group))
 
 
 def _group(placed: Placed) -> tuple[str, str, int]:
@@ -50,21 +55,20 @@ def _group(placed: Placed) -> tuple[str, str, int]:
     return event.type, event.source or "", event.priority
 
 
-def bodies_of(events: Iterable[Placed]) -> Iterator[tuple[str, str]]:
-    """Encode events into batches that fit a message, each named by its first place."""
-    name, size = "", 0
-    chunk: list[str] = []
+def bodies_of(events: Iterable[Placed]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Encode events into batches that fit a message, each with its events' places."""
+    chunk: dict[str, str] = {}
+    size = 0
     for placed in events:
         text = encode(placed)
         weight = len(text.encode()) + 1
         if chunk and size + weight > MESSAGE_LIMIT:
-            yield name, join(chunk)
-            chunk, size = [], 0
-        name = name if chunk else placed.place
-        chunk.append(text)
+            yield tuple(chunk), join(chunk.values())
+            chunk, size = {}, 0
+        chunk[placed.place] = text
         size += weight
     if chunk:
-        yield name, join(chunk)
+        yield tuple(chunk), join(chunk.values())
 
 
 def _attributes(event_type: str, source: str, priority: int) -> dict[str, Any]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
 from chalicelib.aws import Item
+from chalicelib.events.marks import Key, Marks, key_of
 from chalicelib.events.queues import DeadLetters
 from chalicelib.table import Table
 from chalicelib.telemetry import log_error
 from chalicelib.wire import Placed, decode_batch
 from eventyard.core.errors import EventRouterError
 
-#: How long a message is remembered as routed, for its duplicates.
-_MARK_SECONDS: Final = 3_600
 _QUEUE: Final = "routing"
 
 
@@ -28,13 +26,10 @@ class _Read:
     name: str
     events: tuple[Placed, ...]
 
-    @property
-    def mark(self) -> tuple[str, str]:
-        return f"routed#{self.name}", "mark"
 
-
-#: Takes events and what the one read of the batch found; returns nothing.
-Offer = Callable[[Sequence[Placed], dict[tuple[str, str], Item]], None]
+#: Takes events and what the one read of the batch found; tells whether whoever wanted
+#: them took them all there and then.
+Offer = Callable[[Sequence[Placed], dict[Key, Item]], bool]
 
 
 @dataclass(slots=True)
@@ -48,21 +43,24 @@ class Router:
     """
 
     table: Table
+    marks: Marks
     dead: DeadLetters
     offer: Offer
-    version_key: tuple[str, str]
+    version_key: Key
 
     def route(self, event: Item) -> Item:
         """Route a batch of the queue; returns Lambda's partial batch response."""
         reads = [read for record in event["Records"] if (read := self._read(record))]
-        found = self.table.get_many([self.version_key, *(read.mark for read in reads)])
-        fresh = {read.mark: read for read in reads if read.mark not in found}
+        keys = [self.version_key, *(key_of(read.name) for read in reads)]
+        found = self.table.get_many(keys)
+        fresh = {r.name: r for r in reads if key_of(r.name) not in found}
+        started = self.marks.clock()
         try:
-            self.offer(_in_order(fresh.values()), found)
+            clean = self.offer(_in_order(fresh.values()), found)
         except Exception as error:  # noqa: BLE001 - the batch comes again, whatever it was
             log_error("a batch was not routed", error, messages=len(fresh))
             return _failed([read.message_id for read in fresh.values()])
-        self._mark(list(fresh))
+        self.marks.write(fresh, started, clean=clean)
         return _failed([])
 
     def _read(self, record: Item) -> _Read | None:
@@ -80,10 +78,6 @@ class Router:
             log_error("a message cannot be read", e, message_id=record["messageId"])
             self.dead.bury(_QUEUE, record["body"], f"{type(e).__name__}: {e}")
             return None
-
-    def _mark(self, marks: list[tuple[str, str]]) -> None:
-        ttl = int(time.time()) + _MARK_SECONDS
-        self.table.put_many({"pk": pk, "sk": sk, "ttl": ttl} for pk, sk in marks)
 
 
 def _in_order(reads: Iterable[_Read]) -> list[Placed]:

@@ -42,29 +42,31 @@ class Delivery:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(max_workers=_THREADS)
 
-    def send_plan(self, audience: Audience, plan: Plan) -> None:
-        """Send each connection of a plan its events."""
+    def send_plan(self, audience: Audience, plan: Plan) -> bool:
+        """Send each connection of a plan its events; tell whether all were taken."""
         renderer = Renderer()
-        work: list[tuple[Connection, Sequence[str]]] = []
+        work: list[tuple[Connection, list[str]]] = []
         for connection_id, wanted in plan.items():
             connection = audience.connections[connection_id]
             frames = [renderer.frame(connection, *one) for one in wanted]
-            work.append((connection, frames))
-        self._count(self._send_all(work))
+            work.append((connection, list(pack(frames, shared=connection.batch))))
+        sent = self._post_all(work)
+        self._count(sent)
+        return sum(sent) == sum(len(messages) for _, messages in work)
 
-    def _send_all(self, work: list[tuple[Connection, Sequence[str]]]) -> list[int]:
+    def _post_all(self, work: list[tuple[Connection, list[str]]]) -> list[int]:
         if len(work) == 1:  # no thread for the one dashboard on a laptop
-            return [self.send(*work[0])]
-        return list(self._pool.map(lambda one: self.send(*one), work))
+            return [self._post(*work[0])]
+        return list(self._pool.map(lambda one: self._post(*one), work))
 
-    def send(self, connection: Connection, frames: Sequence[str]) -> int:
+    def send(self, connection: Connection, frames: Sequence[str]) -> None:
         """
-        Send frames in order; return how many messages went out.
+        Send frames to one connection, in order.
 
-        What a connection did not take goes to the queue for later; a connection
-        that is gone is removed.
+        What it does not take goes to the queue for later; a connection that is gone
+        is removed.
         """
-        return self._post(connection, list(pack(frames, shared=connection.batch)), 0)
+        self._post(connection, list(pack(frames, shared=connection.batch)))
 
     def again(self, connection_id: str, messages: list[str], attempt: int) -> None:
         """Send messages that were put off."""
@@ -76,7 +78,7 @@ class Delivery:
             self.table.add(*COUNTER_KEY, sent=sent)
 
     def _post(
-        self, connection: Connection, messages: Sequence[str], attempt: int
+        self, connection: Connection, messages: Sequence[str], attempt: int = 0
     ) -> int:
         for sent, text in enumerate(messages):
             try:

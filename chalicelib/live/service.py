@@ -120,16 +120,20 @@ class LiveService:
 
     def offer(
         self, events: Sequence[Placed], found: Mapping[tuple[str, str], Item]
-    ) -> None:
-        """Send events to every connection that wants them."""
+    ) -> bool:
+        """
+        Send events to every connection that wants them.
+
+        Tells whether all of them took them at once; otherwise some get them later.
+        """
         if not events:
-            return
+            return True
         audience = self._current(version_in(found))
         plan = audience.plan(events)
         if len(plan) <= DIRECT:
-            self.delivery.send_plan(audience, plan)
-        else:
-            self._spread(events, list(plan))
+            return self.delivery.send_plan(audience, plan)
+        self._spread(events, list(plan))
+        return False
 
     def _spread(self, events: Sequence[Placed], wanted_by: list[str]) -> None:
         for start in range(0, len(wanted_by), DIRECT):

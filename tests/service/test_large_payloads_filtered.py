@@ -46,10 +46,13 @@ def test_live_subscriptions_filter_on_it(platform, pump, gateway):
     assert events[0]["dataref"] == f"api/v1/events/{told[1].event_id}"
 
 
-def test_what_was_missed_is_filtered_on_it(platform, pump, both):
+def test_what_was_missed_is_filtered_on_it(platform, pump):
+    cursor = platform.log.new_key()
+    both = publish(
+        platform, {"type": "a", "payload": SMALL}, {"type": "a", "payload": LARGE}
+    )
     connect(platform, "c2", channel="router")
     pump.run()
-    cursor = platform.log.new_key()[:10] + "0" * 16
 
     wish = {"topics": ["a"], "filter": {"payload.n": {"$gte": 2}}}
     message = {"type": "subscribe", "subscription": wish, "cursor": cursor}

@@ -64,14 +64,59 @@ def test_the_cursor_of_an_event_leaves_that_event_out(platform, pump, clock):
     assert [frame["event_id"] for frame in frames] == [unseen.event_id]
 
 
-def test_what_became_visible_late_is_not_missed(platform, pump, clock):
-    (late,) = missed(pump, clock, {"type": "written.by.a.slow.process"})
+def routed_late(platform, pump, clock):
+    """Write one event, then another that is routed first, as slow processes may."""
+    (late,) = publish(platform, {"type": "written.by.a.slow.process"})
+    held = pump.records()
     clock.tick(9)
-    (seen,) = missed(pump, clock, {"type": "seen"})
+    (seen,) = publish(platform, {"type": "seen"})
+    pump.run()
+    clock.tick(1)
+    return late, seen, held
+
+
+def test_what_is_routed_late_is_not_missed(platform, pump, clock):
+    late, seen, held = routed_late(platform, pump, clock)
+    pump.relay(held)
+    pump.queue("routing")
 
     _, *frames = greeted(pump, events="*", cursor=place(seen))
 
     assert [frame["event_id"] for frame in frames] == [late.event_id]
+
+
+def test_what_is_not_routed_yet_is_sent_at_once(platform, pump, clock):
+    late, seen, _ = routed_late(platform, pump, clock)
+
+    _, *frames = greeted(pump, events="*", cursor=place(seen))
+
+    assert [frame["event_id"] for frame in frames] == [late.event_id]
+
+
+def test_what_was_sent_before_the_cursor_does_not_come_again(platform, pump, clock):
+    greeted(pump, events="*")
+    for name in ("a", "b", "c"):
+        (last,) = missed(pump, clock, {"type": name})
+    platform.live.disconnect("c1")
+    (unseen,) = missed(pump, clock, {"type": "d"})
+
+    _, *frames = greeted(pump, "c2", events="*", cursor=place(last))
+
+    assert [frame["event_id"] for frame in frames] == [unseen.event_id]
+
+
+def test_what_somebody_did_not_take_at_once_comes_again(platform, pump, gateway, clock):
+    """Who it was is not known any more: twice is better than never."""
+    greeted(pump, events="*")
+    gateway.failing.add("c1")
+    (put_off,) = missed(pump, clock, {"type": "put.off"})
+    gateway.failing.clear()
+    (seen,) = missed(pump, clock, {"type": "seen"})
+    platform.live.disconnect("c1")
+
+    _, *frames = greeted(pump, "c2", events="*", cursor=place(seen))
+
+    assert [frame["event_id"] for frame in frames] == [put_off.event_id]
 
 
 def test_what_came_long_before_the_cursor_does_not_come_again(platform, pump, clock):

@@ -182,9 +182,9 @@ def test_a_sharded_log_is_read_forward_in_order(sharded, clock):
     start = ulid.floor(int(clock.now - 3_600) * 1_000)
     types = spread(sharded, clock)
 
-    placed = sharded.log.read_after(start, sharded.log.new_key())
+    commits = sharded.log.forward(start, sharded.log.new_key())
 
-    assert [one.event.type for one in placed] == types
+    assert [event.type for commit in commits for event in commit.events] == types
 
 
 def test_a_sharded_log_is_relayed_whole_by_the_sweep(sharded, clock):
