@@ -7,14 +7,17 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.aws import Aws, Item, is_condition_failure
+from eventyard.core.errors import UnavailableError
 
 _BATCH_WRITE = 25
 _BATCH_GET = 100
 _ATTEMPTS = 8
 
 
-class Throttled(Exception):  # noqa: N818 - a state of the table, said as one
-    """DynamoDB kept returning part of a batch as unprocessed."""
+class ThrottledError(UnavailableError):
+    """DynamoDB kept returning part of a batch as unprocessed; try again."""
+
+    code = "busy"
 
 
 class Table:
@@ -70,7 +73,7 @@ class Table:
             request = answer.get("UnprocessedKeys")
             if not request:
                 return
-        raise Throttled("reading a batch")
+        raise ThrottledError
 
     def put_many(self, items: Iterable[Item]) -> None:
         """Write items without conditions: one call for each 25."""
@@ -85,7 +88,7 @@ class Table:
             request = answer.get("UnprocessedItems")
             if not request:
                 return
-        raise Throttled("writing a batch")
+        raise ThrottledError
 
     def query(
         self,

@@ -151,14 +151,13 @@ def test_what_cannot_be_redriven_stays_and_says_why(platform, pump):
     pump.relay()
     platform._dead.bury("relay", {"commit": {"pk": "log#1#0", "sk": "x"}}, "gone")
     platform._dead.bury("relay", "no json", "odd")
-    platform._dead.bury("relay", {"DDBStreamBatchInfo": {}}, "from Lambda itself")
 
     answer = platform.queues.redrive("relay", 10)
 
     assert answer["redriven"] == 0
-    assert len(answer["failed"]) == 4
+    assert len(answer["failed"]) == 3
     assert all(failure["reason"] for failure in answer["failed"])
-    assert described(platform)["relay"]["dead"] == 4
+    assert described(platform)["relay"]["dead"] == 3
 
 
 def test_a_letter_larger_than_a_message_keeps_its_beginning(platform):
@@ -174,3 +173,17 @@ def test_a_letter_larger_than_a_message_keeps_its_beginning(platform):
 def test_a_queue_that_is_none_is_not_found(platform, act):
     with pytest.raises(NotFoundError, match="relay, routing, live"):
         getattr(platform.queues, act)("nothing", 10)
+
+
+def test_a_note_that_aws_gave_up_a_stream_batch_is_done_with_by_redriving(platform):
+    """The sweep relays what was in it; the note names no commits."""
+    note = {
+        "requestContext": {"condition": "RetriesExhausted"},
+        "DDBStreamBatchInfo": {},
+    }
+    platform._dead.bury("relay", note, "as Lambda leaves it")
+
+    told = platform.queues.redrive("relay", 10)
+
+    assert told == {"queue": "relay", "redriven": 1, "failed": []}
+    assert platform.queues.dead_letters("relay", 10) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.table import Throttled
+from chalicelib.table import ThrottledError
 
 
 def rows(platform, number):
@@ -116,7 +116,7 @@ def test_a_table_that_keeps_refusing_is_said_to_be_throttled(platform):
         "UnprocessedItems": RequestItems
     }
 
-    with pytest.raises(Throttled):
+    with pytest.raises(ThrottledError):
         rows(platform, 1)
 
 
