@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.aws import Item
@@ -165,9 +166,16 @@ class Audience:
         return cls(version, rows, view, matcher, allowed)
 
     def plan(self, events: Iterable[Placed], only: set[str] | None = None) -> Plan:
-        """Match events against every connection, or against some."""
+        """
+        Match events against every connection, or against some.
+
+        What has expired is for nobody any more; it stays in the log.
+        """
         plan: Plan = {}
+        now = datetime.now(UTC)
         for placed in events:
+            if placed.event.is_expired(now):
+                continue
             topic, view = placed.event.type, self.view(placed.event)
             for connection_id, subscription_id in self._matcher.match(topic, view):
                 if only is not None and connection_id not in only:

@@ -283,3 +283,17 @@ def test_a_greeting_that_the_gateway_did_not_take_comes_again(platform, pump, ga
     live = platform.queues.all()[-1]
     assert (live["name"], live["delayed"], live["in_flight"]) == ("live", 1, 0)
     assert platform.connections.get("c1") is not None
+
+
+def test_an_event_that_has_expired_is_logged_but_not_sent(platform, pump, gateway):
+    greeted(pump, events="*")
+
+    old, fresh = publish(
+        platform,
+        {"type": "old", "expires_at": "2020-01-01T00:00:00Z"},
+        {"type": "fresh", "ttl": 60},
+    )
+    pump.run()
+
+    assert [f["event_id"] for f in gateway.frames("c1")[1:]] == [fresh.event_id]
+    assert platform.events.get(old.event_id).type == "old"
