@@ -141,6 +141,14 @@ class RunningPlatform:
     def emulator_pid(self) -> int:
         return int(json.loads((self.state / "emulator.json").read_text())["pid"])
 
+    def connect_stream(self, *, enabled: bool) -> None:
+        """Connect the relay to the table's stream, or leave it to the sweep."""
+        functions = self.aws("lambda")
+        (mapping,) = functions.list_event_source_mappings(
+            FunctionName="eventyard-dev-relay"
+        )["EventSourceMappings"]
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+
     def aws(self, service: str) -> Any:
         import boto3
 

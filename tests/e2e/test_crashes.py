@@ -148,11 +148,7 @@ def test_a_commit_not_yet_relayed_when_the_platform_stopped_is_relayed_after(
     own_platform,
 ):
     own_platform.start()
-    functions = own_platform.aws("lambda")
-    (mapping,) = functions.list_event_source_mappings(
-        FunctionName="eventyard-dev-relay"
-    )["EventSourceMappings"]
-    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    own_platform.connect_stream(enabled=False)
     with Listener(own_platform.live, "left.*") as listener:
         event_id = own_platform.publish("left.behind", {})
         own_platform.stop()

@@ -121,12 +121,8 @@ def test_operating_it(guarded):
 
 
 def test_the_sweep_relays_what_the_stream_left(guarded):
-    functions = guarded.aws("lambda")
-    (mapping,) = functions.list_event_source_mappings(
-        FunctionName="eventyard-dev-relay"
-    )["EventSourceMappings"]
-    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    guarded.connect_stream(enabled=False)
     with Listener(guarded.live, "swept.*") as listener:
         swept = guarded.publish("swept.x", {})
         wait_until(lambda: swept in listener.heard, what="the sweep's relaying")
-    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    guarded.connect_stream(enabled=True)
