@@ -13,6 +13,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from eventyard.cli.http import Api
 from eventyard.core.errors import EventRouterError, InvalidRequestError
@@ -114,17 +115,26 @@ def events(
     if as_json:
         _print_json(found)
         return
-    table = Table("time", "type", "priority", "source", "id", "payload", box=None)
+    _out.print(
+        _table_of(found)
+        if found
+        else "No events match. Publish one: eventyard publish order.placed"
+    )
+
+
+def _table_of(found: list[Any]) -> Table:
+    table = Table(box=None)
+    table.add_column("time", no_wrap=True)
+    table.add_column("type", style="cyan", overflow="fold")
+    table.add_column("pri", justify="right")
+    table.add_column("id", no_wrap=True, overflow="fold")  # it is there to be copied
+    table.add_column("payload", no_wrap=True, overflow="ellipsis")
     for event in found:
-        table.add_row(
-            event["timestamp"],
-            f"[cyan]{event['type']}[/]",
-            str(event["priority"]),
-            event.get("source") or "",
-            event["id"],
-            _short(event["payload"]),
-        )
-    _out.print(table if found else "No events match. Publish one: eventyard publish")
+        time = event["timestamp"][:19].replace("T", " ")
+        # A payload is data: nothing in it is markup.
+        payload = Text(_short(event["payload"]))
+        table.add_row(time, event["type"], str(event["priority"]), event["id"], payload)
+    return table
 
 
 def _pages(api: Api, query: list[tuple[str, str]], limit: int) -> list[Any]:
