@@ -123,14 +123,15 @@ def events(
 
 
 def _table_of(found: list[Any]) -> Table:
-    table = Table(box=None)
-    table.add_column("time", no_wrap=True)
+    table = Table(box=None, expand=True)
+    table.add_column("time", no_wrap=True, min_width=14)
     table.add_column("type", style="cyan", overflow="fold")
     table.add_column("pri", justify="right")
-    table.add_column("id", no_wrap=True, overflow="fold")  # it is there to be copied
-    table.add_column("payload", no_wrap=True, overflow="ellipsis")
+    longest = max(len(event["id"]) for event in found)  # it is there to be copied
+    table.add_column("id", no_wrap=True, min_width=longest)
+    table.add_column("payload", no_wrap=True, overflow="ellipsis", ratio=1)
     for event in found:
-        time = event["timestamp"][:19].replace("T", " ")
+        time = event["timestamp"][5:19].replace("T", " ")
         # A payload is data: nothing in it is markup.
         payload = Text(_short(event["payload"]))
         table.add_row(time, event["type"], str(event["priority"]), event["id"], payload)
