@@ -123,10 +123,7 @@ class RunningPlatform:
 
     def kill_worker(self, function: str) -> int:
         """Kill the processes of one function, as they stand; return how many."""
-        pids = self.workers(function)
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        return len(pids)
+        return sum(map(_kill, self.workers(function)))
 
     def _runs(self, entry: Path, marked: re.Pattern[str]) -> bool:
         try:
@@ -200,6 +197,14 @@ class RunningPlatform:
             if page["cursor"] is None:
                 return found
             cursor = f"&cursor={page['cursor']}"
+
+
+def _kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:  # it ended meanwhile
+        return False
+    return True
 
 
 def holds_work(pid: int) -> bool:
