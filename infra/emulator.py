@@ -172,7 +172,12 @@ def _from_proc() -> Iterator[tuple[int, tuple[int, str]]]:
         if entry.name.isdigit():
             with contextlib.suppress(OSError):  # it ended meanwhile
                 # The name in parentheses may hold anything, spaces too.
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                fields = (
+                    (entry / "stat")
+                    .read_text(errors="replace")
+                    .rpartition(")")[2]
+                    .split()
+                )
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
                 yield (
                     int(entry.name),

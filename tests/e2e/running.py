@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -127,8 +128,13 @@ class RunningPlatform:
 
     def _runs(self, entry: Path, marked: re.Pattern[str]) -> bool:
         try:
-            command = (entry / "cmdline").read_text().replace("\0", " ")
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (entry / "cmdline").read_text(errors="replace").replace("\0", " ")
+            parent = int(
+                (entry / "stat")
+                .read_text(errors="replace")
+                .rpartition(")")[2]
+                .split()[1]
+            )
         except OSError:
             return False
         # Only our own emulator's: another one may run beside it on this machine.
@@ -207,14 +213,19 @@ def _kill(pid: int) -> bool:
     return True
 
 
-def holds_work(pid: int) -> bool:
-    """Stop a worker; tell whether it was handed an invocation it has not read yet."""
-    try:
+def stop(pid: int) -> None:
+    """Stop a process where it is; one that ended is fine."""
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
+
+
+def holds_work(pid: int) -> bool:
+    """Tell whether a worker was handed an invocation that it has not read yet."""
+    try:
         with Path(f"/proc/{pid}/fd/0").open("rb") as stdin:
             waiting = array.array("i", [0])
             fcntl.ioctl(stdin, termios.FIONREAD, waiting)
-    except (ProcessLookupError, FileNotFoundError):  # it ended meanwhile
+    except OSError:  # it ended meanwhile
         return False
     return waiting[0] > 0
 

@@ -11,7 +11,7 @@ from typing import Self
 import pytest
 
 from tests.e2e.listener import Listener
-from tests.e2e.running import RunningPlatform, holds_work, wait_until
+from tests.e2e.running import RunningPlatform, holds_work, stop, wait_until
 
 
 class Publisher:
@@ -119,13 +119,16 @@ def test_a_function_killed_while_it_holds_an_event_loses_nothing(
     with Listener(own_platform.live, "held.*") as listener:
         before = own_platform.publish("held.before", {})
         wait_until(lambda: before in listener.heard, what="a warm way")
-        assert not any(map(holds_work, own_platform.workers(function)))
+
+        def handed_over() -> bool:
+            return any(map(holds_work, own_platform.workers(function)))
+
+        wait_until(lambda: not handed_over(), what="quiet")
+        for pid in own_platform.workers(function):
+            stop(pid)
 
         held = own_platform.publish("held.x", {"n": 1})
-        wait_until(
-            lambda: any(map(holds_work, own_platform.workers(function))),
-            what="the hand-over",
-        )
+        wait_until(handed_over, what="the hand-over")
         assert own_platform.kill_worker(function) > 0
 
         wait_until(lambda: held in listener.heard, what="the event after all")
