@@ -25,9 +25,6 @@ DAY_MS: Final = 86_400_000
 PAYLOAD_LIMIT: Final = 200_000
 #: ... a commit above this goes there whole (an item may have 400 KB) ...
 INLINE_LIMIT: Final = 350_000
-#: Readers by cursor look this far behind it: several processes make ULIDs, so a
-#: lower one can become visible after a higher one was read.
-OVERLAP_MS: Final = 10_000
 #: The sweep ticks from the first minute on: without its checkpoint the log is new,
 #: and nothing in it is older than this.
 UNCHECKED_MS: Final = 3_600_000

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.events.log import OVERLAP_MS, Commit, EventLog, time_key
+from chalicelib.events.log import Commit, EventLog, time_key
 from chalicelib.events.marks import Mark, Marks
 from chalicelib.events.messages import messages_of
 from chalicelib.wire import Placed
 from eventyard.core import ulid
 
+#: So far behind a cursor it looks: several processes make ULIDs, and a lower one can
+#: become visible after a higher one was read.
+OVERLAP_MS: Final = 10_000
 #: Two functions' clocks may differ so much.
 _SKEW_SECONDS: Final = 0.01
 

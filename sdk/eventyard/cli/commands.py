@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Annotated, Any, ParamSpec
 
@@ -58,6 +58,13 @@ def _told(command: Callable[P, None]) -> Callable[P, None]:
 
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def _print_table(titles: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    table = Table(*titles, box=None)
+    for row in rows:
+        table.add_row(*row)
+    _out.print(table)
 
 
 @app.command()
@@ -236,17 +243,13 @@ def create_key(
 def list_keys(as_json: AsJson = False, url: Url = _LOCAL, key: Key = "") -> None:
     """List keys by id, name and scopes."""
     found = Api(url, key).get("api/v1/keys")["keys"]
+    rows = [(k["id"], k["name"], " ".join(k["scopes"]), k["created_at"]) for k in found]
     if as_json:
         _print_json(found)
-        return
-    table = Table("id", "name", "scopes", "created", box=None)
-    for row in found:
-        table.add_row(
-            row["id"], row["name"], " ".join(row["scopes"]), row["created_at"]
-        )
-    _out.print(
-        table if found else "No keys. Make one: eventyard keys create NAME SCOPE"
-    )
+    elif found:
+        _print_table(("id", "name", "scopes", "created"), rows)
+    else:
+        _out.print("No keys. Make one: eventyard keys create NAME SCOPE")
 
 
 @keys.command("revoke")
@@ -264,13 +267,17 @@ def list_queues(as_json: AsJson = False, url: Url = _LOCAL, key: Key = "") -> No
     found = Api(url, key).get("api/v1/queues")["queues"]
     if as_json:
         _print_json(found)
-        return
-    table = Table("queue", "waiting", "in flight", "delayed", "dead", box=None)
-    for row in found:
-        counts = [str(row[n]) for n in ("waiting", "in_flight", "delayed", "dead")]
-        counts[-1] = f"[red]{counts[-1]}[/]" if row["dead"] else counts[-1]
-        table.add_row(row["name"], *counts)
-    _out.print(table)
+    else:
+        titles = ("queue", "waiting", "in flight", "delayed", "dead")
+        _print_table(titles, map(_queue_row, found))
+
+
+def _queue_row(queue: dict[str, Any]) -> tuple[str, ...]:
+    waiting, in_flight, delayed, dead = (
+        str(queue[name]) for name in ("waiting", "in_flight", "delayed", "dead")
+    )
+    shown = f"[red]{dead}[/]" if queue["dead"] else dead
+    return queue["name"], waiting, in_flight, delayed, shown
 
 
 @queues.command("dead")
