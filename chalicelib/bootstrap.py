@@ -13,6 +13,7 @@ from chalicelib.table import Table
 from eventyard import __version__
 
 if TYPE_CHECKING:
+    from chalicelib.events.audit import Audit
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
@@ -81,6 +82,13 @@ class Platform:
 
         claims = Claims(self.table, self.settings.retention_days)
         return EventService(self.log, claims)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Return the audit trail."""
+        from chalicelib.events.audit import Audit
+
+        return Audit(self.events)
 
     @cached_property
     def _queue_pairs(self) -> dict[str, QueuePair]:

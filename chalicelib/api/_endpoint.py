@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote
@@ -13,9 +11,9 @@ from urllib.parse import unquote
 from chalice.app import Blueprint, Request, Response
 
 from chalicelib import telemetry
+from chalicelib.api._parameters import Parameter
 from chalicelib.auth import Principal
 from chalicelib.bootstrap import Platform, platform
-from eventyard.core import moments
 from eventyard.core.errors import (
     AuthenticationError,
     ConflictError,
@@ -44,7 +42,6 @@ _STATUS: Final = {
 }
 _JSON: Final = "application/json"
 Shape = TypeVar("Shape", bound="BaseModel")
-_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +52,16 @@ class Call:
     platform: Platform
     principal: Principal
 
-    @property
-    def query(self) -> Mapping[str, str]:
-        """Return the query parameters, each with its last value."""
-        return self.request.query_params or {}
-
-    def values(self, name: str) -> list[str]:
-        """Return every value of a repeatable query parameter."""
+    def take(self, parameter: Parameter) -> Any:
+        """Read a query parameter; raises InvalidRequestError naming it."""
         query = self.request.query_params
-        return query.getlist(name) if query and name in query else []
+        if query is None or parameter.name not in query:
+            return parameter.read([])
+        return parameter.read(query.getlist(parameter.name))
+
+    def audit(self, change: str, details: Mapping[str, Any]) -> None:
+        """Tell the log who changed what, as the event `eventyard.<change>`."""
+        self.platform.audit.tell(change, self.principal, details)
 
     def header(self, name: str) -> str | None:
         """Return a header's value."""
@@ -98,30 +96,31 @@ class Call:
             )
             raise InvalidRequestError(told, details={"fields": wrong}) from None
 
-    def integer(self, name: str, default: int, *, highest: int) -> int:
-        """Read a whole number from 1 up."""
-        text = self.query.get(name) or str(default)
-        if not _DIGITS.fullmatch(text) or not 1 <= int(text) <= highest:
-            raise InvalidRequestError(
-                f"{name} must be a whole number from 1 to {highest}, not {text[:40]!r}.",
-                details={"parameter": name},
-            )
-        return int(text)
-
-    def moment(self, name: str) -> datetime | None:
-        """Read a time in ISO 8601; without a zone it is UTC."""
-        text = self.query.get(name)
-        try:
-            return moments.read(text) if text else None
-        except ValueError:
-            raise InvalidRequestError(
-                f"{name} must be a time as 2026-01-31T12:00:00Z, not {text!r:.60}.",
-                details={"parameter": name},
-            ) from None
-
 
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One documented address: what it takes and what it answers with."""
+
+    method: str
+    path: str
+    scope: str | None
+    view: View
+    #: The query parameters it reads.
+    query: tuple[Parameter, ...] = ()
+    #: The shape of the request's body, by its name in `_bodies`.
+    body: str | None = None
+    #: The shape of the answer, by its name in `_answers`.
+    answer: str | None = None
+    #: The answer's status and media type.
+    status: int = 200
+    media: str = _JSON
+    #: What else it answers with: status -> meaning.
+    also: Mapping[int, str] = field(default_factory=dict)
+    content_types: tuple[str, ...] = (_JSON,)
 
 
 class Routes:
@@ -129,14 +128,23 @@ class Routes:
 
     def __init__(self, name: str) -> None:
         self.blueprint = Blueprint(name)
+        self.addresses: list[Address] = []
 
     def get(self, path: str, *, scope: str | None = None, **more: Any) -> Decorator:
-        """Answer GET; without a scope to everybody."""
+        """Answer GET; without a scope to everybody. `more` as in Address."""
         return self._route("GET", path, scope, more)
 
     def post(self, path: str, *, scope: str | None = None, **more: Any) -> Decorator:
         """Answer POST; without a scope to everybody."""
         return self._route("POST", path, scope, more)
+
+    def put(self, path: str, *, scope: str | None = None, **more: Any) -> Decorator:
+        """Answer PUT; without a scope to everybody."""
+        return self._route("PUT", path, scope, more)
+
+    def patch(self, path: str, *, scope: str | None = None, **more: Any) -> Decorator:
+        """Answer PATCH; without a scope to everybody."""
+        return self._route("PATCH", path, scope, more)
 
     def delete(self, path: str, *, scope: str | None = None, **more: Any) -> Decorator:
         """Answer DELETE; without a scope to everybody."""
@@ -146,33 +154,41 @@ class Routes:
         self, method: str, path: str, scope: str | None, more: dict[str, Any]
     ) -> Decorator:
         def decorate(view: View) -> View:
+            address = Address(method, path, scope, view, **more)
+
             @wraps(view)
             def answer(**parameters: str) -> Response:
                 request: Request = self.blueprint.current_request
-                return _answer(request, view, scope, parameters)
+                return _answer(request, address, parameters)
 
             # One view function may answer at several addresses.
             self.blueprint.route(
-                path, methods=[method], name=f"{method} {path}", **more
+                path,
+                methods=[method],
+                name=f"{method} {path}",
+                content_types=list(address.content_types),
             )(answer)
+            self.addresses.append(address)
             return view
 
         return decorate
 
 
 def _answer(
-    request: Request, view: View, scope: str | None, parameters: Mapping[str, str]
+    request: Request, address: Address, parameters: Mapping[str, str]
 ) -> Response:
     try:
-        call = Call(request, platform(), _principal(request, scope))
+        call = Call(request, platform(), _principal(request, address.scope))
         # Chalice hands path parameters on as they stood in the address.
         decoded = {name: unquote(value) for name, value in parameters.items()}
-        result = view(call, **decoded)
+        result = address.view(call, **decoded)
     except EventRouterError as error:
         return failure(_status_of(error), error.code, str(error), error.details)
     except Exception as error:  # noqa: BLE001 - the last stop before the caller
         return _unexpected(error)
-    return result if isinstance(result, Response) else answer_json(result)
+    if isinstance(result, Response):
+        return result
+    return answer_json(result, address.status)
 
 
 def _principal(request: Request, scope: str | None) -> Principal:

@@ -8,6 +8,15 @@ from typing import Any, Final
 from chalice.app import Response
 
 from chalicelib.api._endpoint import Call, Routes, answer_json
+from chalicelib.api._parameters import (
+    CURSOR,
+    FILTER,
+    SINCE,
+    TOPICS,
+    UNTIL,
+    Parameter,
+    limit,
+)
 from chalicelib.auth import require_topics
 from eventyard.core.errors import InvalidRequestError, NotFoundError
 from eventyard.core.filters import compile_filter
@@ -20,11 +29,13 @@ PUBLISH: Final = "events:publish"
 READ: Final = "events:subscribe"
 
 routes = Routes(__name__)
-_MEDIA: Final = ["application/json", MEDIA_CLOUDEVENT, MEDIA_BATCH]
+_MEDIA: Final = ("application/json", MEDIA_CLOUDEVENT, MEDIA_BATCH)
+_LIMIT: Final = limit(50, highest=500)
+_SOURCE: Final = Parameter("source", "Whose, where senders chose the same id.")
 
 
-@routes.post("/api/v1/events", scope=PUBLISH, content_types=_MEDIA)
-@routes.post("/api/v1/events/batch", scope=PUBLISH, content_types=_MEDIA)
+@routes.post("/api/v1/events", scope=PUBLISH, content_types=_MEDIA, status=201)
+@routes.post("/api/v1/events/batch", scope=PUBLISH, content_types=_MEDIA, status=201)
 def publish(call: Call) -> Response:
     """Append one event, or an array of 1 to 100 as one commit."""
     from chalicelib.events import drafts
@@ -65,29 +76,33 @@ def _reader(media_type: str, *, several: bool) -> Callable[[Sequence[Any]], Any]
     return drafts.drafts_of
 
 
-@routes.get("/api/v1/events", scope=READ)
+@routes.get(
+    "/api/v1/events",
+    scope=READ,
+    query=(TOPICS, FILTER, SINCE, UNTIL, _LIMIT, CURSOR),
+)
 def list_events(call: Call) -> Any:
     """List events newest first, by topics, filters and time."""
-    since, until = call.moment("since"), call.moment("until")
-    cursor = call.query.get("cursor")
+    since, until = call.take(SINCE), call.take(UNTIL)
+    cursor = call.take(CURSOR)
     if cursor is not None and not is_ulid(cursor):
         raise InvalidRequestError("cursor must be one that a page brought.")
     page = call.platform.events.page(
         _wanted(call),
         since_ms=int(since.timestamp() * 1000) if since else 0,
         until_ms=int(until.timestamp() * 1000) if until else None,
-        limit=call.integer("limit", 50, highest=500),
+        limit=call.take(_LIMIT),
         cursor=cursor,
     )
     return {"events": [e.to_dict() for e in page.events], "cursor": page.cursor}
 
 
 def _wanted(call: Call) -> Callable[[Mapping[str, Any]], bool]:
-    asked = [t for value in call.values("topics") for t in value.split(",") if t]
+    asked = [t for value in call.take(TOPICS) for t in value.split(",") if t]
     patterns = [compile_pattern(topic.strip()) for topic in asked]
     allowed = call.principal.topics(READ)
     visible = None if allowed is None else [compile_pattern(p) for p in allowed]
-    passes = compile_filter(parse_http_filters(call.values("filter")))
+    passes = compile_filter(parse_http_filters(call.take(FILTER)))
 
     def wanted(view: Mapping[str, Any]) -> bool:
         topic = view["type"]
@@ -100,10 +115,10 @@ def _wanted(call: Call) -> Callable[[Mapping[str, Any]], bool]:
     return wanted
 
 
-@routes.get("/api/v1/events/{event_id}", scope=READ)
+@routes.get("/api/v1/events/{event_id}", scope=READ, query=(_SOURCE,))
 def get_event(call: Call, event_id: str) -> Any:
     """Read one event, whole; `source` tells apart ids that senders chose."""
-    event = call.platform.events.get(event_id, call.query.get("source"))
+    event = call.platform.events.get(event_id, call.take(_SOURCE))
     allowed = call.principal.topics(READ)
     if allowed is not None and not any(
         compile_pattern(pattern).matches(event.type) for pattern in allowed

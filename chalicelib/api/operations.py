@@ -7,8 +7,11 @@ from typing import Any, Final
 from chalice.app import Response
 
 from chalicelib.api._endpoint import Call, Routes, answer_json
+from chalicelib.api._parameters import limit
 
 routes = Routes(__name__)
+_SHOWN: Final = limit(20, highest=100)
+_TAKEN: Final = limit(100, highest=1000)
 ADMIN: Final = "admin"
 READ: Final = "events:subscribe"
 _METRICS: Final = (
@@ -73,22 +76,20 @@ def list_queues(call: Call) -> Any:
     return {"queues": call.platform.queues.all()}
 
 
-@routes.get("/api/v1/queues/{name}/dead-letters", scope=ADMIN)
+@routes.get("/api/v1/queues/{name}/dead-letters", scope=ADMIN, query=(_SHOWN,))
 def dead_letters(call: Call, name: str) -> Any:
     """Show dead letters with their reasons, leaving them where they are."""
-    limit = call.integer("limit", 20, highest=100)
-    return {"dead_letters": call.platform.queues.dead_letters(name, limit)}
+    shown = call.platform.queues.dead_letters(name, call.take(_SHOWN))
+    return {"dead_letters": shown}
 
 
-@routes.post("/api/v1/queues/{name}/redrive", scope=ADMIN)
+@routes.post("/api/v1/queues/{name}/redrive", scope=ADMIN, query=(_TAKEN,))
 def redrive(call: Call, name: str) -> Any:
     """Send dead letters on their way again."""
-    limit = call.integer("limit", 100, highest=1000)
-    return call.platform.queues.redrive(name, limit)
+    return call.platform.queues.redrive(name, call.take(_TAKEN))
 
 
-@routes.delete("/api/v1/queues/{name}/dead-letters", scope=ADMIN)
+@routes.delete("/api/v1/queues/{name}/dead-letters", scope=ADMIN, query=(_TAKEN,))
 def purge(call: Call, name: str) -> Any:
     """Throw dead letters away."""
-    limit = call.integer("limit", 100, highest=1000)
-    return call.platform.queues.purge(name, limit)
+    return call.platform.queues.purge(name, call.take(_TAKEN))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from chalicelib.events.audit import PREFIX
 from chalicelib.events.service import Draft
 from eventyard.core.errors import EventRouterError, InvalidRequestError, ValidationError
 from eventyard.core.event import Event
@@ -45,7 +46,8 @@ def _draft(member: Any) -> Draft:
     for name in _OURS:
         if name in member:
             raise _not_theirs(name)
-    return Draft(Event.from_dict(member), own_id=member.get("id") is not None)
+    event = _theirs(Event.from_dict(member))
+    return Draft(event, own_id=member.get("id") is not None)
 
 
 def _cloud_draft(member: Any) -> Draft:
@@ -53,7 +55,16 @@ def _cloud_draft(member: Any) -> Draft:
     for name in _OURS:
         if getattr(event, name):
             raise _not_theirs(name)
-    return Draft(event, own_id=True)
+    return Draft(_theirs(event), own_id=True)
+
+
+def _theirs(event: Event) -> Event:
+    if event.type.startswith(PREFIX):
+        raise ValidationError(
+            f"type: {PREFIX}* are the platform's own events.",
+            details={"field": "type"},
+        )
+    return event
 
 
 def _not_theirs(name: str) -> ValidationError:
