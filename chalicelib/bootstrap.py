@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,8 @@ from chalicelib.table import Table
 from eventyard import __version__
 
 if TYPE_CHECKING:
+    from chalicelib.aws import Item
+    from chalicelib.events.agenda import Agenda
     from chalicelib.events.audit import Audit
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
@@ -89,6 +91,17 @@ class Platform:
         from chalicelib.events.audit import Audit
 
         return Audit(self.events)
+
+    @cached_property
+    def agenda(self) -> Agenda:
+        """Return what is to be done later."""
+        from chalicelib.events.agenda import Agenda
+
+        return Agenda(self.table, self._handlers())
+
+    def _handlers(self) -> dict[str, Callable[[Item], None]]:
+        # What each kind of agenda row means; lambdas, so that nothing is made early.
+        return {}
 
     @cached_property
     def _queue_pairs(self) -> dict[str, QueuePair]:
@@ -246,7 +259,8 @@ class Platform:
         """Repair what was left undone; the minute schedule calls it."""
         # The gone leave although SNS refuses: one repair never waits for the other.
         gone = self.live.sweep()
-        return {"relayed": self.relay.catch_up(), "gone": gone}
+        done = self.agenda.tick()
+        return {"relayed": self.relay.catch_up(), "gone": gone, "done": done}
 
 
 def _share(failed: int, succeeded: int) -> float:

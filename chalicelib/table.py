@@ -181,6 +181,48 @@ class Table:
             raise
         return True
 
+    def put_all_new(self, items: Sequence[Item]) -> list[int]:
+        """
+        Write items, all or none; return the indexes of those whose key is taken.
+
+        Nothing was written unless that is empty. Raises ThrottledError when another
+        transaction holds one of them.
+        """
+        puts = [
+            {
+                "Put": {
+                    "TableName": self.name,
+                    "Item": marshal(item),
+                    "ConditionExpression": "attribute_not_exists(pk)",
+                }
+            }
+            for item in items
+        ]
+        return self._transact(puts)
+
+    def move(self, key: tuple[str, str], item: Item) -> bool:
+        """Write an item in the place of another one; False when that is gone."""
+        gone = {
+            "TableName": self.name,
+            "Key": _key(*key),
+            "ConditionExpression": "attribute_exists(pk)",
+        }
+        put = {"TableName": self.name, "Item": marshal(item)}
+        return not self._transact([{"Delete": gone}, {"Put": put}])
+
+    def _transact(self, actions: Any) -> list[int]:
+        client = self._aws.dynamodb
+        try:
+            client.transact_write_items(TransactItems=actions)
+        except client.exceptions.TransactionCanceledException as error:
+            reasons = error.response.get("CancellationReasons", [])
+            codes = [reason.get("Code", "None") for reason in reasons]
+            if set(codes) - {"None", "ConditionalCheckFailed"}:
+                # Another transaction at the same items, or too many of them.
+                raise ThrottledError(str(error)) from None
+            return [i for i, code in enumerate(codes) if code != "None"]
+        return []
+
     def delete(self, pk: str, sk: str) -> bool:
         """Remove an item; tell whether there was one."""
         answer = self._aws.dynamodb.delete_item(

@@ -93,6 +93,7 @@ def clock(platform) -> Clock:
     platform._delivery.clock = stopped
     platform.gatekeeper.clock = stopped
     platform._marks.clock = stopped
+    platform.agenda.clock = stopped
     return stopped
 
 
