@@ -111,9 +111,9 @@ class Address:
     view: View
     #: The query parameters it reads.
     query: tuple[Parameter, ...] = ()
-    #: The shape of the request's body, by its name in `_bodies`.
+    #: The shape of the request's body, by its name in `shapes`: "keys.NewKey".
     body: str | None = None
-    #: The shape of the answer, by its name in `_answers`.
+    #: The shape of the answer, likewise.
     answer: str | None = None
     #: The answer's status and media type.
     status: int = 200

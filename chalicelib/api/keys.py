@@ -12,10 +12,10 @@ routes = Routes(__name__)
 ADMIN: Final = "admin"
 
 
-@routes.post("/api/v1/keys", scope=ADMIN)
+@routes.post("/api/v1/keys", scope=ADMIN, body="keys.NewKey", status=201)
 def create_key(call: Call) -> Response:
     """Make a key; its secret is in this answer and nowhere else."""
-    from chalicelib.api._bodies import NewKey
+    from chalicelib.api.shapes.keys import NewKey
 
     wanted = call.body(NewKey)
     secret, row = call.platform.keys.create(wanted.name, wanted.scopes)

@@ -1,4 +1,4 @@
-"""The shapes of request bodies that are no events; imported when one is read."""
+"""API keys: what one is made of, and what is told of it."""
 
 from __future__ import annotations
 
