@@ -12,7 +12,9 @@ routes = Routes(__name__)
 ADMIN: Final = "admin"
 
 
-@routes.post("/api/v1/keys", scope=ADMIN, body="keys.NewKey", status=201)
+@routes.post(
+    "/api/v1/keys", scope=ADMIN, body="keys.NewKey", answer="keys.MadeKey", status=201
+)
 def create_key(call: Call) -> Response:
     """Make a key; its secret is in this answer and nowhere else."""
     from chalicelib.api.shapes.keys import NewKey
@@ -22,13 +24,13 @@ def create_key(call: Call) -> Response:
     return answer_json({**row, "key": secret}, 201)
 
 
-@routes.get("/api/v1/keys", scope=ADMIN)
+@routes.get("/api/v1/keys", scope=ADMIN, answer="keys.Keys")
 def list_keys(call: Call) -> Any:
     """List keys by id, name and scopes."""
     return {"keys": list(call.platform.keys.all())}
 
 
-@routes.delete("/api/v1/keys/{key_id}", scope=ADMIN)
+@routes.delete("/api/v1/keys/{key_id}", scope=ADMIN, answer="keys.RevokedKey")
 def revoke_key(call: Call, key_id: str) -> Any:
     """Revoke a key; within half a minute no function accepts it any more."""
     call.platform.keys.revoke(key_id)
