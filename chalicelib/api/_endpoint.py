@@ -111,16 +111,34 @@ class Address:
     view: View
     #: The query parameters it reads.
     query: tuple[Parameter, ...] = ()
-    #: The shape of the request's body, by its name in `_bodies`.
-    body: str | None = None
-    #: The shape of the answer, by its name in `_answers`.
+    #: The headers it reads.
+    headers: tuple[Parameter, ...] = ()
+    #: The shape of the request's body, by its name in `shapes`: "keys.NewKey"; or
+    #: one for each media type.
+    body: str | Mapping[str, str] | None = None
+    #: The shape of the answer, likewise, where it is JSON.
     answer: str | None = None
-    #: The answer's status and media type.
+    #: The answer's status and media types.
     status: int = 200
-    media: str = _JSON
-    #: What else it answers with: status -> meaning.
-    also: Mapping[int, str] = field(default_factory=dict)
-    content_types: tuple[str, ...] = (_JSON,)
+    media: str | tuple[str, ...] = _JSON
+    #: What else it answers with: status -> meaning, or meaning and shape. Without a
+    #: shape, success looks as `answer` and a failure as all failures.
+    also: Mapping[int, str | tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def bodies(self) -> dict[str, str]:
+        """Return the shapes of bodies by media type; empty where it takes none."""
+        if self.body is None:
+            return {}
+        return {_JSON: self.body} if isinstance(self.body, str) else dict(self.body)
+
+    @property
+    def content_types(self) -> list[str]:
+        """Return the media types that it does not refuse."""
+        # A POST without a body still wants JSON: no web page elsewhere can send that
+        # unasked.
+        silent = self.method in ("GET", "DELETE")
+        return list(self.bodies) or ["*/*" if silent else _JSON]
 
 
 class Routes:
@@ -166,7 +184,7 @@ class Routes:
                 path,
                 methods=[method],
                 name=f"{method} {path}",
-                content_types=list(address.content_types),
+                content_types=address.content_types,
             )(answer)
             self.addresses.append(address)
             return view

@@ -29,13 +29,27 @@ PUBLISH: Final = "events:publish"
 READ: Final = "events:subscribe"
 
 routes = Routes(__name__)
-_MEDIA: Final = ("application/json", MEDIA_CLOUDEVENT, MEDIA_BATCH)
 _LIMIT: Final = limit(50, highest=500)
 _SOURCE: Final = Parameter("source", "Whose, where senders chose the same id.")
+_RETRY_KEY: Final = Parameter(
+    "Idempotency-Key",
+    "Names this call: a retry with the same key is answered as the first one was.",
+)
+_PUBLISHING: Final[dict[str, Any]] = {
+    "headers": (_RETRY_KEY,),
+    "body": {
+        "application/json": "events.Publication",
+        MEDIA_CLOUDEVENT: "events.CloudEvent",
+        MEDIA_BATCH: "events.CloudEvents",
+    },
+    "status": 201,
+    "answer": "events.Publications",
+    "also": {409: "The Idempotency-Key was used for something else."},
+}
 
 
-@routes.post("/api/v1/events", scope=PUBLISH, content_types=_MEDIA, status=201)
-@routes.post("/api/v1/events/batch", scope=PUBLISH, content_types=_MEDIA, status=201)
+@routes.post("/api/v1/events", scope=PUBLISH, **_PUBLISHING)
+@routes.post("/api/v1/events/batch", scope=PUBLISH, **_PUBLISHING)
 def publish(call: Call) -> Response:
     """Append one event, or an array of 1 to 100 as one commit."""
     from chalicelib.events import drafts
@@ -48,7 +62,7 @@ def publish(call: Call) -> Response:
     require_topics(
         PUBLISH, call.principal.topics(PUBLISH), [d.event.type for d in drafted]
     )
-    key = drafts.check_idempotency_key(call.header("idempotency-key"))
+    key = drafts.check_idempotency_key(call.header(_RETRY_KEY.name))
     told = call.platform.events.publish(
         drafted, by=call.principal.id, idempotency_key=key
     )
@@ -80,6 +94,7 @@ def _reader(media_type: str, *, several: bool) -> Callable[[Sequence[Any]], Any]
     "/api/v1/events",
     scope=READ,
     query=(TOPICS, FILTER, SINCE, UNTIL, _LIMIT, CURSOR),
+    answer="events.EventPage",
 )
 def list_events(call: Call) -> Any:
     """List events newest first, by topics, filters and time."""
@@ -115,7 +130,9 @@ def _wanted(call: Call) -> Callable[[Mapping[str, Any]], bool]:
     return wanted
 
 
-@routes.get("/api/v1/events/{event_id}", scope=READ, query=(_SOURCE,))
+@routes.get(
+    "/api/v1/events/{event_id}", scope=READ, query=(_SOURCE,), answer="events.Event"
+)
 def get_event(call: Call, event_id: str) -> Any:
     """Read one event, whole; `source` tells apart ids that senders chose."""
     event = call.platform.events.get(event_id, call.take(_SOURCE))

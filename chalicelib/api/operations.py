@@ -25,26 +25,30 @@ _METRICS: Final = (
 )
 
 
-@routes.get("/health")
+@routes.get(
+    "/health",
+    answer="operations.Health",
+    also={503: ("Part of it does not answer.", "operations.Health")},
+)
 def health(call: Call) -> Response:
     """Check what the platform stands on; 503 when part of it does not answer."""
     found = call.platform.health()
     return answer_json(found, 503 if found["status"] == "unhealthy" else 200)
 
 
-@routes.get("/api/v1/config")
+@routes.get("/api/v1/config", answer="operations.Config")
 def config(call: Call) -> Any:
     """Tell pages and clients where the live address is."""
     return call.platform.public_config()
 
 
-@routes.get("/api/v1/stats", scope=READ)
+@routes.get("/api/v1/stats", scope=READ, answer="operations.Stats")
 def stats(call: Call) -> Any:
     """Count what was published and delivered."""
     return call.platform.stats()
 
 
-@routes.get("/metrics", scope=READ)
+@routes.get("/metrics", scope=READ, media="text/plain")
 def metrics(call: Call) -> Response:
     """Tell the same counts in Prometheus' text format."""
     return Response(
@@ -64,32 +68,47 @@ def _exposition(counts: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-@routes.get("/ws/stats", scope=READ)
+@routes.get("/ws/stats", scope=READ, answer="operations.LiveStats")
 def live_stats(call: Call) -> Any:
     """Describe the live connections."""
     return call.platform.live.stats()
 
 
-@routes.get("/api/v1/queues", scope=READ)
+@routes.get("/api/v1/queues", scope=READ, answer="operations.Queues")
 def list_queues(call: Call) -> Any:
     """List the queues with what waits and what died in them."""
     return {"queues": call.platform.queues.all()}
 
 
-@routes.get("/api/v1/queues/{name}/dead-letters", scope=ADMIN, query=(_SHOWN,))
+@routes.get(
+    "/api/v1/queues/{name}/dead-letters",
+    scope=ADMIN,
+    query=(_SHOWN,),
+    answer="operations.DeadLetters",
+)
 def dead_letters(call: Call, name: str) -> Any:
     """Show dead letters with their reasons, leaving them where they are."""
     shown = call.platform.queues.dead_letters(name, call.take(_SHOWN))
     return {"dead_letters": shown}
 
 
-@routes.post("/api/v1/queues/{name}/redrive", scope=ADMIN, query=(_TAKEN,))
+@routes.post(
+    "/api/v1/queues/{name}/redrive",
+    scope=ADMIN,
+    query=(_TAKEN,),
+    answer="operations.Redriven",
+)
 def redrive(call: Call, name: str) -> Any:
     """Send dead letters on their way again."""
     return call.platform.queues.redrive(name, call.take(_TAKEN))
 
 
-@routes.delete("/api/v1/queues/{name}/dead-letters", scope=ADMIN, query=(_TAKEN,))
+@routes.delete(
+    "/api/v1/queues/{name}/dead-letters",
+    scope=ADMIN,
+    query=(_TAKEN,),
+    answer="operations.Purged",
+)
 def purge(call: Call, name: str) -> Any:
     """Throw dead letters away."""
     return call.platform.queues.purge(name, call.take(_TAKEN))

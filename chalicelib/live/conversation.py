@@ -16,6 +16,8 @@ from eventyard.core.wire import dumps, loads
 
 #: Publishes raw events for a connection; returns what the publisher is told of each.
 PublishFor = Callable[[Connection, list[Any]], list[dict[str, Any]]]
+#: Answers one type of message: a value, then frames.
+Handler = Callable[[Connection, Any], list[Any]]
 #: API Gateway takes no larger message; an emulator may.
 _MESSAGE_LIMIT: Final = 131_072
 _MOST_SUBSCRIPTIONS: Final = 100
@@ -58,13 +60,7 @@ class Conversation:
     def _answer_router(
         self, connection: Connection, kind: Any, message: Any
     ) -> list[str]:
-        handlers = {
-            "publish": self._publish,
-            "subscribe": self._subscribe,
-            "unsubscribe": self._unsubscribe,
-            "get_health": self._get_health,
-        }
-        handler = handlers.get(kind) if isinstance(kind, str) else None
+        handler = self.handlers().get(kind) if isinstance(kind, str) else None
         reference = {"ref": message["ref"]} if _has_reference(message) else {}
         if handler is None:
             return [frames.error(f"Unknown message type: {kind}", **reference)]
@@ -74,6 +70,15 @@ class Conversation:
             more = {"code": error.code, "details": error.details, **reference}
             return [frames.error(str(error), **more)]
         return [dumps({**first, **reference}), *rest]
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return what answers each type of message to the router, besides ping."""
+        return {
+            "publish": self._publish,
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+            "get_health": self._get_health,
+        }
 
     def _publish(self, connection: Connection, message: Any) -> list[Any]:
         events = message.get("events", [message.get("event")])

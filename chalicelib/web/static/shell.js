@@ -8,6 +8,7 @@ import { Badge, Dialog, Icon, IconButton, Toasts, exactTime } from "./ui.js";
 // One line for each page: its link, its name, its icon, and the letter after `g`.
 const PAGES = [
   { href: "./", name: "Overview", icon: "overview", key: "o" },
+  { href: "docs", name: "API", icon: "api", key: "a" },
 ];
 
 const THEMES = ["auto", "light", "dark"];

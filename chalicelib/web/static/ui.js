@@ -15,6 +15,7 @@ export const plural = (count, noun) => `${formatCount(count)} ${noun}${count ===
 
 const ICONS = {
   overview: "M2 2h5v5H2zM9 2h5v3H9zM9 7h5v7H9zM2 9h5v5H2z",
+  api: "M5.5 4 1.5 8l4 4M10.5 4l4 4-4 4M9 2.5 7 13.5",
   copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
   check: "M3 8.5 6.5 12 13 4.5",
   close: "M4 4l8 8M12 4l-8 8",

@@ -1,0 +1,101 @@
+"""What is said on live connections: one line for each kind of message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+_BOTH: Final = ("dashboard", "router")
+_ROUTER: Final = ("router",)
+_DASHBOARD: Final = ("dashboard",)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A kind of message: who says it, where, and what it means."""
+
+    type: str
+    by: Literal["client", "platform"]
+    channels: tuple[str, ...]
+    meaning: str
+    #: Its shape, as chalicelib/api/shapes has it.
+    shape: str
+    #: The types of what it is answered with, besides `error`.
+    answers: tuple[str, ...] = ()
+
+
+#: On a dashboard the type of an event is its topic.
+TOPIC: Final = "*"
+MESSAGES: Final = (
+    Message(
+        "subscribe",
+        "client",
+        _ROUTER,
+        "Ask for the events of some topics; with a cursor also for what was missed.",
+        "live.Subscribe",
+        ("subscribed",),
+    ),
+    Message(
+        "unsubscribe",
+        "client",
+        _ROUTER,
+        "End a subscription.",
+        "live.Unsubscribe",
+        ("unsubscribed",),
+    ),
+    Message(
+        "publish",
+        "client",
+        _ROUTER,
+        "Publish one event, or up to 100 as one commit.",
+        "live.Publish",
+        ("published",),
+    ),
+    Message(
+        "get_health",
+        "client",
+        _ROUTER,
+        "Ask how the platform does.",
+        "live.GetHealth",
+        ("health",),
+    ),
+    Message("ping", "client", _BOTH, "Ask for a sign of life.", "live.Ping", ("pong",)),
+    Message("welcome", "platform", _ROUTER, "Greets a new connection.", "live.Welcome"),
+    Message(
+        "connection.established",
+        "platform",
+        _DASHBOARD,
+        "Greets a new connection.",
+        "live.Established",
+    ),
+    Message("subscribed", "platform", _ROUTER, "It holds now.", "live.Subscribed"),
+    Message("unsubscribed", "platform", _ROUTER, "It ended.", "live.Unsubscribed"),
+    Message("published", "platform", _ROUTER, "It is in the log.", "live.Published"),
+    Message("health", "platform", _ROUTER, "How it does.", "live.Wellbeing"),
+    Message("pong", "platform", _BOTH, "Answers a ping.", "live.Pong"),
+    Message(
+        "event",
+        "platform",
+        _ROUTER,
+        "An event that a subscription asked for. It may come more than once, always "
+        "with the same id.",
+        "live.Delivered",
+    ),
+    Message(
+        TOPIC,
+        "platform",
+        _DASHBOARD,
+        "An event; its type is its topic. It may come more than once, always with the "
+        "same id.",
+        "live.Shown",
+    ),
+    Message("error", "platform", _BOTH, "Says what was wrong.", "live.Error"),
+)
+#: What may stand in the address of a connection: its name, and what it means.
+QUERY: Final = {
+    "client_id": "Who connects; events with this `target` come to nobody else.",
+    "cursor": "Where the last connection ended: what was missed since is sent first.",
+    "token": "An API key, for browsers, which cannot send it as a header.",
+    "frames": "`batch`: messages share frames, as arrays of up to 32 KB.",
+    "events": "For a dashboard: topic patterns with commas between.",
+}
