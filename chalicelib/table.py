@@ -12,6 +12,8 @@ from eventyard.core.errors import UnavailableError
 _BATCH_WRITE = 25
 _BATCH_GET = 100
 _ATTEMPTS = 8
+#: How long an item outlives its last lease: whoever holds places in it goes on.
+_LEASE_TTL = 45 * 86_400
 
 
 class ThrottledError(UnavailableError):
@@ -222,6 +224,44 @@ class Table:
                 raise ThrottledError(str(error)) from None
             return [i for i, code in enumerate(codes) if code != "None"]
         return []
+
+    def lease(self, pk: str, sk: str, owner: str, now: float, until: float) -> bool:
+        """
+        Take an item for oneself until a moment (Unix s); made if it is not there.
+
+        False when somebody else has it and their time is not over.
+        """
+        try:
+            self._aws.dynamodb.update_item(
+                TableName=self.name,
+                Key=_key(pk, sk),
+                UpdateExpression="SET #owner = :owner, #until = :until, #ttl = :ttl",
+                ConditionExpression=(
+                    "attribute_not_exists(#until) OR #until < :now OR #owner = :owner"
+                ),
+                ExpressionAttributeNames={
+                    "#owner": "owner",
+                    "#until": "until",
+                    "#ttl": "ttl",
+                },
+                ExpressionAttributeValues=marshal(
+                    {
+                        ":owner": owner,
+                        ":until": until,
+                        ":now": now,
+                        ":ttl": int(until) + _LEASE_TTL,
+                    }
+                ),
+            )
+        except self._aws.dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def delete_many(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Remove items, those that are there: one call for each 25."""
+        wanted = [{"DeleteRequest": {"Key": _key(*key)}} for key in keys]
+        for start in range(0, len(wanted), _BATCH_WRITE):
+            self._put_batch(wanted[start : start + _BATCH_WRITE])
 
     def delete(self, pk: str, sk: str) -> bool:
         """Remove an item; tell whether there was one."""

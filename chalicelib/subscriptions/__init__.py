@@ -1,0 +1,1 @@
+"""Subscriptions: who wants which events, and how they get them, for certain."""
