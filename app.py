@@ -49,6 +49,18 @@ def fan_out(event: SQSEvent) -> Any:
     return platform().live.fan_out(event.to_dict())
 
 
+@app.on_sqs_message(queue_arn="arn:aws:sqs:us-east-1:0:deliveries", batch_size=10)
+def deliver(event: SQSEvent) -> Any:
+    """Deliver events to the targets of subscriptions."""
+    return platform().subscribed.work.handle(event.to_dict())
+
+
+@app.on_sqs_message(queue_arn="arn:aws:sqs:us-east-1:0:urgent", batch_size=10)
+def deliver_urgent(event: SQSEvent) -> Any:
+    """Deliver what must not wait behind a backlog: priority 8 to 10."""
+    return platform().subscribed.work.handle(event.to_dict())
+
+
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(_: CloudWatchEvent) -> Any:
     """Repair what a crash or a silent stream left undone."""

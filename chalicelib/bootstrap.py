@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.aws import Item
     from chalicelib.events.agenda import Agenda
     from chalicelib.events.audit import Audit
+    from chalicelib.events.groups import GroupIndex
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
     from chalicelib.live.store import Connection, ConnectionStore
+    from chalicelib.subscriptions.parts import Subscribed
     from chalicelib.wire import Placed
     from eventyard.core.event import Event
 
@@ -112,6 +114,10 @@ class Platform:
             "relay": QueuePair(None, settings.relay_dead_url),
             "routing": QueuePair(settings.routing_queue_url, settings.routing_dead_url),
             "live": QueuePair(settings.live_queue_url, settings.live_dead_url),
+            "deliveries": QueuePair(
+                settings.deliveries_queue_url, settings.deliveries_dead_url
+            ),
+            "urgent": QueuePair(settings.urgent_queue_url, settings.urgent_dead_url),
         }
 
     @cached_property
@@ -135,15 +141,54 @@ class Platform:
         from chalicelib.events.topic import Topic
 
         topic = Topic(self.aws, self.settings.topic_arn)
-        return Relay(topic, self.log, self._dead)
+        return Relay(topic, self.log, self._dead, self._groups.note)
+
+    @cached_property
+    def _groups(self) -> GroupIndex:
+        from chalicelib.events.groups import GroupIndex
+
+        return GroupIndex(self.log)
 
     @cached_property
     def router(self) -> Router:
         """Return what hands events to whoever wants them."""
         from chalicelib.events.routing import Router
-        from chalicelib.live.store import VERSION_KEY
+        from chalicelib.live import store as live
+        from chalicelib.subscriptions import store as subscriptions
 
-        return Router(self.table, self._marks, self._dead, self.live.offer, VERSION_KEY)
+        return Router(
+            self.table,
+            self._marks,
+            self._dead,
+            self.subscribed.dispatcher.offer,
+            self.live.offer,
+            (subscriptions.VERSION_KEY, live.VERSION_KEY),
+        )
+
+    @cached_property
+    def subscribed(self) -> Subscribed:
+        """Return everything about subscriptions and their deliveries."""
+        from chalicelib.subscriptions.parts import Needs, Subscribed
+
+        return Subscribed(
+            self.settings,
+            self.aws,
+            self.table,
+            Needs(
+                log_find=self.log.find,
+                log_forward=self.log.forward,
+                fetched=self.log.fetched,
+                view=self._view,
+                locate=self.events.locate,
+                places_after=self._groups.after,
+                audit=self.audit.tell,
+                bury=self._dead.bury,
+                put_off=lambda name, at_ms, ref: self.agenda.add(
+                    "delivery", name, at_ms, ref
+                ),
+                chore=lambda chore: self.chores.send(chore),
+            ),
+        )
 
     @cached_property
     def _marks(self) -> Marks:

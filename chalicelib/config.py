@@ -38,6 +38,10 @@ class Settings:
     live_queue_url: str
     live_dead_url: str
     relay_dead_url: str
+    deliveries_queue_url: str
+    deliveries_dead_url: str
+    urgent_queue_url: str
+    urgent_dead_url: str
     #: Where frames are posted; empty means the address stored with the connection.
     live_endpoint: str
     #: The WebSocket address that pages and clients are told; empty means same host.
@@ -47,6 +51,10 @@ class Settings:
     retention_days: int
     #: Connections above this are turned away; 0 means no limit.
     max_clients: int
+    #: Hosts, addresses and networks that may be called though they are not public.
+    allow_private_hosts: str
+    #: How the names of queues begin that subscriptions may send to.
+    target_queues: str
 
 
 def from_environment(env: Mapping[str, str] | None = None) -> Settings:
@@ -66,12 +74,18 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         live_queue_url=_text(env, "EVENTYARD_LIVE_QUEUE_URL"),
         live_dead_url=_text(env, "EVENTYARD_LIVE_DEAD_URL"),
         relay_dead_url=_text(env, "EVENTYARD_RELAY_DEAD_URL"),
+        deliveries_queue_url=_text(env, "EVENTYARD_DELIVERIES_QUEUE_URL"),
+        deliveries_dead_url=_text(env, "EVENTYARD_DELIVERIES_DEAD_URL"),
+        urgent_queue_url=_text(env, "EVENTYARD_URGENT_QUEUE_URL"),
+        urgent_dead_url=_text(env, "EVENTYARD_URGENT_DEAD_URL"),
         live_endpoint=_text(env, "EVENTYARD_LIVE_ENDPOINT", ""),
         live_url=_text(env, "EVENTYARD_LIVE_URL", ""),
         auth=_auth(env),
         log_shards=_number(env, "EVENTYARD_LOG_SHARDS", 1, lowest=1, highest=32),
         retention_days=_number(env, "EVENTYARD_RETENTION_DAYS", 30, lowest=1),
         max_clients=_number(env, "EVENTYARD_MAX_CLIENTS", 0),
+        allow_private_hosts=_text(env, "EVENTYARD_ALLOW_PRIVATE_HOSTS", ""),
+        target_queues=_text(env, "EVENTYARD_TARGET_QUEUES", "eventyard-target-"),
     )
 
 

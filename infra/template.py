@@ -64,6 +64,8 @@ def finish(artefact: Artefact, target: Target, code: Mapping[str, str]) -> Templ
     _connect_stream(template)
     _connect_queue(template, "Route", "RoutingQueue")
     _connect_queue(template, "FanOut", "LiveQueue")
+    _connect_queue(template, "Deliver", "DeliveriesQueue")
+    _connect_queue(template, "DeliverUrgent", "UrgentQueue")
     _finish_gateways(template, target)
     return template
 
@@ -106,6 +108,10 @@ def _environment(target: Target) -> dict[str, Any]:
         "EVENTYARD_LIVE_QUEUE_URL": {"Ref": "LiveQueue"},
         "EVENTYARD_LIVE_DEAD_URL": {"Ref": "LiveDead"},
         "EVENTYARD_RELAY_DEAD_URL": {"Ref": "RelayDead"},
+        "EVENTYARD_DELIVERIES_QUEUE_URL": {"Ref": "DeliveriesQueue"},
+        "EVENTYARD_DELIVERIES_DEAD_URL": {"Ref": "DeliveriesDead"},
+        "EVENTYARD_URGENT_QUEUE_URL": {"Ref": "UrgentQueue"},
+        "EVENTYARD_URGENT_DEAD_URL": {"Ref": "UrgentDead"},
     }
 
 

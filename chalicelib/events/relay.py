@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +56,8 @@ class Relay:
     topic: Topic
     log: EventLog
     dead: DeadLetters
+    #: Notes what must be known of commits before anybody hears of them.
+    note: Callable[[Sequence[Commit]], None]
 
     def relay_stream(self, event: Item) -> Item:
         """
@@ -97,6 +99,8 @@ class Relay:
         """Publish commits, write their receipts, return the keys of those that failed."""
         owners: dict[str, str] = {}
         messages: list[Message] = []
+        commits = list(commits)
+        self.note(commits)
         for commit in commits:
             for message in messages_of(commit):
                 messages.append(message)

@@ -35,28 +35,33 @@ Offer = Callable[[Sequence[Placed], dict[Key, Item]], bool]
 @dataclass(slots=True)
 class Router:
     """
-    Hands each message to the live connections, once in effect.
+    Hands each message to subscriptions and live connections, once in effect.
 
     One read a batch brings both the marks of what was routed before and the version
-    of the connections; the marks are written after the work, so a crash between
+    of subscriptions and connections; the marks are written after the work, so a crash between
     repeats it rather than losing it.
     """
 
     table: Table
     marks: Marks
     dead: DeadLetters
+    #: Sends parcels to whoever subscribed; doing it again is harmless.
+    dispatch: Callable[[Sequence[Placed], dict[Key, Item]], None]
     offer: Offer
-    version_key: Key
+    version_keys: tuple[Key, ...]
 
     def route(self, event: Item) -> Item:
         """Route a batch of the queue; returns Lambda's partial batch response."""
         reads = [read for record in event["Records"] if (read := self._read(record))]
-        keys = [self.version_key, *(key_of(read.name) for read in reads)]
+        keys = [*self.version_keys, *(key_of(read.name) for read in reads)]
         found = self.table.get_many(keys)
         fresh = {r.name: r for r in reads if key_of(r.name) not in found}
         started = self.marks.clock()
         try:
-            clean = self.offer(_in_order(fresh.values()), found)
+            events = _in_order(fresh.values())
+            # First what may be done twice, then what a second time would be seen.
+            self.dispatch(events, found)
+            clean = self.offer(events, found)
         except Exception as error:  # noqa: BLE001 - the batch comes again, whatever it was
             log_error("a batch was not routed", error, messages=len(fresh))
             return _failed([read.message_id for read in fresh.values()])

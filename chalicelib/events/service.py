@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chalicelib.events.claims import Claim, Claims
 from chalicelib.events.log import Commit, EventLog, time_key
+from chalicelib.wire import Placed
 from eventyard.core import ulid
 from eventyard.core.errors import (
     ConflictError,
@@ -227,24 +228,31 @@ class EventService:
         An id that its sender chose is unique within a source; without `source`
         the newest is taken. Raises NotFoundError.
         """
-        found = self._find(event_id, source)
+        return self.log.whole(self.locate(event_id, source).event)
+
+    def locate(self, event_id: str, source: str | None = None) -> Placed:
+        """Return an event with its place in the log; raises NotFoundError."""
+        found = self._locate(event_id, source)
         if found is None:
-            raise NotFoundError(
-                f"There is no event {event_id}, or its retention has ended.",
-                details={"event_id": event_id},
-            )
-        return self.log.whole(found)
+            raise _unknown(event_id)
+        return found
 
     def _find(self, event_id: str, source: str | None) -> Event | None:
+        found = self._locate(event_id, source)
+        return found.event if found else None
+
+    def _locate(self, event_id: str, source: str | None) -> Placed | None:
         position = event_id.removeprefix(_PREFIX)
         if event_id.startswith(_PREFIX) and ulid.is_ulid(position):
             found = self.log.find(position)
             if found is not None and found.id == event_id:
-                return found
+                return Placed(position, found)
         for commit_key in sorted(self.claims.commits_of(event_id, source))[::-1]:
-            for event in getattr(self.log.get(commit_key), "events", ()):
+            commit = self.log.get(commit_key)
+            for placed in commit.placed() if commit else ():
+                event = placed.event
                 if event.id == event_id and source in (None, event.source or ""):
-                    return event  # type: ignore[no-any-return]
+                    return placed
         return None
 
     def page(
@@ -312,6 +320,13 @@ class _Plan:
         if not same or (self.claimed and claim.commit != self.key):
             raise _busy(event_id)
         self.key = claim.commit
+
+
+def _unknown(event_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"There is no event {event_id}, or its retention has ended.",
+        details={"event_id": event_id},
+    )
 
 
 def _busy(what: str) -> UnavailableError:

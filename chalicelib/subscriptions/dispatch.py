@@ -165,9 +165,16 @@ class Dispatcher:
         return self._roster
 
 
-def wants(subscription: Subscription, view: View) -> Callable[[Placed], bool]:
-    """Return what tells whether one subscription, running or not, wants an event."""
-    alone = Roster.of(0, [replace(subscription, state=RUNNING)], view)
+def wants(
+    subscription: Subscription, view: View, *, ever: bool = False
+) -> Callable[[Placed], bool]:
+    """
+    Return what tells whether one subscription, running or not, wants an event.
+
+    `ever` takes no heed of the place from which its events count.
+    """
+    since = "" if ever else subscription.since
+    alone = Roster.of(0, [replace(subscription, state=RUNNING, since=since)], view)
 
     def wanted(placed: Placed) -> bool:
         found = alone.wanted([placed])

@@ -117,6 +117,12 @@ class SubscriptionStore:
                 some = {n: page[n] for n in names[start : start + _MOST_AMOUNTS]}
                 self.table.add(_COUNTS, f"{number:06d}", **some)
 
+    def count_one(self, subscription: Subscription, **amounts: int) -> None:
+        """Add to counters of one subscription."""
+        self.count(
+            {subscription.id: Counter(amounts)}, {subscription.id: subscription.page}
+        )
+
     def counters(self, subscriptions: Iterable[Subscription]) -> dict[str, Item]:
         """Read the counters of subscriptions: one call for each 100 pages."""
         wanted = list(subscriptions)
