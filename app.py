@@ -20,14 +20,14 @@ from chalice.app import (
 )
 
 from chalicelib import telemetry
-from chalicelib.api import _endpoint, events, keys, operations, pages
+from chalicelib.api import _endpoint, events, keys, operations, pages, schedule
 from chalicelib.bootstrap import platform
 
 app = Chalice(app_name="eventyard")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.register_middleware(telemetry.each_invocation, "all")
 app.register_middleware(_endpoint.one_shape, "http")
-for family in (events, keys, operations, pages):
+for family in (events, keys, operations, pages, schedule):
     app.register_blueprint(family.routes.blueprint)
 
 
@@ -47,6 +47,12 @@ def route(event: SQSEvent) -> Any:
 def fan_out(event: SQSEvent) -> Any:
     """Greet connections, and do the larger part of large fan-outs."""
     return platform().live.fan_out(event.to_dict())
+
+
+@app.on_sqs_message(queue_arn="arn:aws:sqs:us-east-1:0:chores", batch_size=10)
+def chores(event: SQSEvent) -> Any:
+    """Do what other functions left for later."""
+    return platform().chores.run(event.to_dict())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from chalicelib.aws import Item
     from chalicelib.events.agenda import Agenda
     from chalicelib.events.audit import Audit
+    from chalicelib.events.chores import Chores
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
     from chalicelib.events.relay import Relay
     from chalicelib.events.routing import Router
-    from chalicelib.events.service import EventService
+    from chalicelib.events.schedule import Schedule
+    from chalicelib.events.service import EventService, Published
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
@@ -83,7 +85,18 @@ class Platform:
         from chalicelib.events.service import EventService
 
         claims = Claims(self.table, self.settings.retention_days)
-        return EventService(self.log, claims)
+        return EventService(self.log, claims, self._schedule)
+
+    def _schedule(self, *commit: Any) -> list[Published]:
+        # Made when something is scheduled, which most functions never see.
+        return self.schedule.accept(*commit)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """Return the events that are to be published later."""
+        from chalicelib.events.schedule import Schedule
+
+        return Schedule(self.table, self.events, self.agenda, self.chores.send)
 
     @cached_property
     def audit(self) -> Audit:
@@ -101,7 +114,21 @@ class Platform:
 
     def _handlers(self) -> dict[str, Callable[[Item], None]]:
         # What each kind of agenda row means; lambdas, so that nothing is made early.
-        return {}
+        return {"scheduled": lambda ref: self.schedule.deliver(ref["key"])}
+
+    @cached_property
+    def chores(self) -> Chores:
+        """Return the small pieces of work that functions leave to a queue."""
+        from chalicelib.events.chores import Chores
+
+        handlers: dict[str, Callable[[Item], None]] = {
+            "agenda": lambda _: self._tick(),
+            "scheduled": lambda chore: self.schedule.deliver(chore["key"]),
+        }
+        return Chores(self.aws, self.settings.chores_queue_url, self._dead, handlers)
+
+    def _tick(self) -> None:
+        self.agenda.tick()
 
     @cached_property
     def _queue_pairs(self) -> dict[str, QueuePair]:
@@ -112,6 +139,7 @@ class Platform:
             "relay": QueuePair(None, settings.relay_dead_url),
             "routing": QueuePair(settings.routing_queue_url, settings.routing_dead_url),
             "live": QueuePair(settings.live_queue_url, settings.live_dead_url),
+            "chores": QueuePair(settings.chores_queue_url, settings.chores_dead_url),
         }
 
     @cached_property

@@ -38,6 +38,8 @@ class Settings:
     live_queue_url: str
     live_dead_url: str
     relay_dead_url: str
+    chores_queue_url: str
+    chores_dead_url: str
     #: Where frames are posted; empty means the address stored with the connection.
     live_endpoint: str
     #: The WebSocket address that pages and clients are told; empty means same host.
@@ -66,6 +68,8 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         live_queue_url=_text(env, "EVENTYARD_LIVE_QUEUE_URL"),
         live_dead_url=_text(env, "EVENTYARD_LIVE_DEAD_URL"),
         relay_dead_url=_text(env, "EVENTYARD_RELAY_DEAD_URL"),
+        chores_queue_url=_text(env, "EVENTYARD_CHORES_QUEUE_URL"),
+        chores_dead_url=_text(env, "EVENTYARD_CHORES_DEAD_URL"),
         live_endpoint=_text(env, "EVENTYARD_LIVE_ENDPOINT", ""),
         live_url=_text(env, "EVENTYARD_LIVE_URL", ""),
         auth=_auth(env),

@@ -64,6 +64,7 @@ def finish(artefact: Artefact, target: Target, code: Mapping[str, str]) -> Templ
     _connect_stream(template)
     _connect_queue(template, "Route", "RoutingQueue")
     _connect_queue(template, "FanOut", "LiveQueue")
+    _connect_queue(template, "Chores", "ChoresQueue")
     _finish_gateways(template, target)
     return template
 
@@ -106,6 +107,8 @@ def _environment(target: Target) -> dict[str, Any]:
         "EVENTYARD_LIVE_QUEUE_URL": {"Ref": "LiveQueue"},
         "EVENTYARD_LIVE_DEAD_URL": {"Ref": "LiveDead"},
         "EVENTYARD_RELAY_DEAD_URL": {"Ref": "RelayDead"},
+        "EVENTYARD_CHORES_QUEUE_URL": {"Ref": "ChoresQueue"},
+        "EVENTYARD_CHORES_DEAD_URL": {"Ref": "ChoresDead"},
     }
 
 

@@ -1,0 +1,3 @@
+"""The shapes of bodies and answers: one module a family, imported when one is read."""
+
+from __future__ import annotations
