@@ -61,6 +61,12 @@ def deliver_urgent(event: SQSEvent) -> Any:
     return platform().subscribed.work.handle(event.to_dict())
 
 
+@app.on_sqs_message(queue_arn="arn:aws:sqs:us-east-1:0:chores", batch_size=10)
+def chores(event: SQSEvent) -> Any:
+    """Do what other functions left for later."""
+    return platform().chores.run(event.to_dict())
+
+
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(_: CloudWatchEvent) -> Any:
     """Repair what a crash or a silent stream left undone."""

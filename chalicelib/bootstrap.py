@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from chalicelib.aws import Item
     from chalicelib.events.agenda import Agenda
     from chalicelib.events.audit import Audit
+    from chalicelib.events.chores import Chores
     from chalicelib.events.groups import GroupIndex
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
     from chalicelib.events.relay import Relay
     from chalicelib.events.routing import Router
-    from chalicelib.events.service import EventService
+    from chalicelib.events.schedule import Schedule
+    from chalicelib.events.service import EventService, Published
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
@@ -85,7 +87,18 @@ class Platform:
         from chalicelib.events.service import EventService
 
         claims = Claims(self.table, self.settings.retention_days)
-        return EventService(self.log, claims)
+        return EventService(self.log, claims, self._schedule)
+
+    def _schedule(self, *commit: Any) -> list[Published]:
+        # Made when something is scheduled, which most functions never see.
+        return self.schedule.accept(*commit)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """Return the events that are to be published later."""
+        from chalicelib.events.schedule import Schedule
+
+        return Schedule(self.table, self.events, self.agenda, self.chores.send)
 
     @cached_property
     def audit(self) -> Audit:
@@ -103,7 +116,25 @@ class Platform:
 
     def _handlers(self) -> dict[str, Callable[[Item], None]]:
         # What each kind of agenda row means; lambdas, so that nothing is made early.
-        return {}
+        return {
+            "scheduled": lambda ref: self.schedule.deliver(ref["key"]),
+            "delivery": self._send_on,
+        }
+
+    @cached_property
+    def chores(self) -> Chores:
+        """Return the small pieces of work that functions leave to a queue."""
+        from chalicelib.events.chores import Chores
+
+        handlers: dict[str, Callable[[Item], None]] = {
+            "agenda": lambda _: self._tick(),
+            "walk": self._walk,
+            "scheduled": lambda chore: self.schedule.deliver(chore["key"]),
+        }
+        return Chores(self.aws, self.settings.chores_queue_url, self._dead, handlers)
+
+    def _tick(self) -> None:
+        self.agenda.tick()
 
     @cached_property
     def _queue_pairs(self) -> dict[str, QueuePair]:
@@ -118,6 +149,7 @@ class Platform:
                 settings.deliveries_queue_url, settings.deliveries_dead_url
             ),
             "urgent": QueuePair(settings.urgent_queue_url, settings.urgent_dead_url),
+            "chores": QueuePair(settings.chores_queue_url, settings.chores_dead_url),
         }
 
     @cached_property
@@ -183,12 +215,24 @@ class Platform:
                 places_after=self._groups.after,
                 audit=self.audit.tell,
                 bury=self._dead.bury,
-                put_off=lambda name, at_ms, ref: self.agenda.add(
-                    "delivery", name, at_ms, ref
-                ),
-                chore=lambda chore: self.chores.send(chore),
+                put_off=self._put_off,
+                chore=self._leave,
             ),
         )
+
+    # Methods rather than what they name: nothing is made before it is needed.
+
+    def _put_off(self, name: str, at_ms: int, ref: Item) -> None:
+        self.agenda.add("delivery", name, at_ms, ref)
+
+    def _send_on(self, ref: Item) -> None:
+        self.subscribed.work.put_off_until_now(ref)
+
+    def _walk(self, chore: Item) -> None:
+        self.subscribed.walks.step(chore)
+
+    def _leave(self, chore: Item) -> None:
+        self.chores.send(chore)
 
     @cached_property
     def _marks(self) -> Marks:

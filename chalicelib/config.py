@@ -42,6 +42,8 @@ class Settings:
     deliveries_dead_url: str
     urgent_queue_url: str
     urgent_dead_url: str
+    chores_queue_url: str
+    chores_dead_url: str
     #: Where frames are posted; empty means the address stored with the connection.
     live_endpoint: str
     #: The WebSocket address that pages and clients are told; empty means same host.
@@ -78,6 +80,8 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         deliveries_dead_url=_text(env, "EVENTYARD_DELIVERIES_DEAD_URL"),
         urgent_queue_url=_text(env, "EVENTYARD_URGENT_QUEUE_URL"),
         urgent_dead_url=_text(env, "EVENTYARD_URGENT_DEAD_URL"),
+        chores_queue_url=_text(env, "EVENTYARD_CHORES_QUEUE_URL"),
+        chores_dead_url=_text(env, "EVENTYARD_CHORES_DEAD_URL"),
         live_endpoint=_text(env, "EVENTYARD_LIVE_ENDPOINT", ""),
         live_url=_text(env, "EVENTYARD_LIVE_URL", ""),
         auth=_auth(env),

@@ -45,6 +45,7 @@ _NOT_FOR_FUNCTIONS: Final = frozenset(
         "EVENTYARD_QUEUE_VISIBILITY_S",
         "EVENTYARD_RETENTION_DAYS",
         "EVENTYARD_STAGE",
+        "EVENTYARD_TARGET_QUEUES",
     }
 )
 _FINGERPRINT: Final = "eventyard:fingerprint"
@@ -88,6 +89,7 @@ def parameters_from(environment: Mapping[str, str], stage: str) -> dict[str, str
         "Stage": stage,
         "RetentionDays": environment.get("EVENTYARD_RETENTION_DAYS", ""),
         "QueueVisibility": environment.get("EVENTYARD_QUEUE_VISIBILITY_S", ""),
+        "TargetQueues": environment.get("EVENTYARD_TARGET_QUEUES", ""),
     }
     return {name: value for name, value in wanted.items() if value}
 

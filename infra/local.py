@@ -162,7 +162,7 @@ class LocalPlatform:
         artefact = package(self.say, self.options.state / "artefact")
         parameters = {
             # A message whose function was killed comes again soon, not in 3 minutes.
-            "QueueVisibility": "30",
+            "QueueVisibility": "60",
             **parameters_from(environment, self.options.stage),
         }
         return self.deployer.deploy(artefact, target, parameters)

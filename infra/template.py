@@ -27,6 +27,10 @@ _RESOURCES: Final[dict[str, Any]] = {
     },
     "Objects": {"Fn::Sub": "${Bucket.Arn}/payloads/*"},
     "Stream": {"Fn::GetAtt": ["Table", "StreamArn"]},
+    "TargetQueues": {
+        "Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}"
+        ":${TargetQueues}*"
+    },
     "Topic": {"Ref": "Topic"},
 }
 _NOT_FOUND: Final = (
@@ -66,6 +70,7 @@ def finish(artefact: Artefact, target: Target, code: Mapping[str, str]) -> Templ
     _connect_queue(template, "FanOut", "LiveQueue")
     _connect_queue(template, "Deliver", "DeliveriesQueue")
     _connect_queue(template, "DeliverUrgent", "UrgentQueue")
+    _connect_queue(template, "Chores", "ChoresQueue")
     _finish_gateways(template, target)
     return template
 
@@ -100,6 +105,7 @@ def _environment(target: Target) -> dict[str, Any]:
         **(local if target.emulator else remote),
         "EVENTYARD_STAGE": {"Ref": "Stage"},
         "EVENTYARD_RETENTION_DAYS": {"Ref": "RetentionDays"},
+        "EVENTYARD_TARGET_QUEUES": {"Ref": "TargetQueues"},
         "EVENTYARD_TABLE": {"Ref": "Table"},
         "EVENTYARD_BUCKET": {"Ref": "Bucket"},
         "EVENTYARD_TOPIC_ARN": {"Ref": "Topic"},
@@ -112,6 +118,8 @@ def _environment(target: Target) -> dict[str, Any]:
         "EVENTYARD_DELIVERIES_DEAD_URL": {"Ref": "DeliveriesDead"},
         "EVENTYARD_URGENT_QUEUE_URL": {"Ref": "UrgentQueue"},
         "EVENTYARD_URGENT_DEAD_URL": {"Ref": "UrgentDead"},
+        "EVENTYARD_CHORES_QUEUE_URL": {"Ref": "ChoresQueue"},
+        "EVENTYARD_CHORES_DEAD_URL": {"Ref": "ChoresDead"},
     }
 
 

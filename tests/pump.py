@@ -11,7 +11,13 @@ from typing import Any
 
 from tests.stack import client
 
-_HANDLERS = {"routing": "route", "live": "fan_out"}
+_HANDLERS = {
+    "routing": ("router", "route"),
+    "live": ("live", "fan_out"),
+    "chores": ("chores", "run"),
+    "deliveries": ("subscribed.work", "handle"),
+    "urgent": ("subscribed.work", "handle"),
+}
 
 
 class Pump:
@@ -24,7 +30,7 @@ class Pump:
     def run(self) -> None:
         """Carry everything until nothing moves any more."""
         self.relay()
-        while self.queue("routing") or self.queue("live"):
+        while any(self.queue(name) for name in _HANDLERS):
             self.relay()
 
     def _latest(self) -> str:
@@ -79,8 +85,9 @@ class Pump:
 
     def handle(self, name: str, records: list[Any]) -> set[str]:
         """Hand records to the queue's handler; return the ids it reports as failed."""
-        service = self.platform.router if name == "routing" else self.platform.live
-        answer = getattr(service, _HANDLERS[name])({"Records": records})
+        service, verb = _HANDLERS[name]
+        handle = getattr(getattr(self.platform, service), verb)
+        answer = handle({"Records": records})
         failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
         url = getattr(self.platform.settings, f"{name}_queue_url")
         for record in records:

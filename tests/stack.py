@@ -72,6 +72,8 @@ def environment_of(outputs: dict[str, str]) -> dict[str, str]:
         "EVENTYARD_LIVE_QUEUE_URL": outputs["LiveQueueUrl"],
         "EVENTYARD_LIVE_DEAD_URL": outputs["LiveDeadUrl"],
         "EVENTYARD_RELAY_DEAD_URL": outputs["RelayDeadUrl"],
+        "EVENTYARD_CHORES_QUEUE_URL": outputs["ChoresQueueUrl"],
+        "EVENTYARD_CHORES_DEAD_URL": outputs["ChoresDeadUrl"],
     }
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.api import documents, events, keys, operations, pages
+from chalicelib.api import (
+    documents,
+    events,
+    keys,
+    operations,
+    pages,
+    schedule,
+    subscriptions,
+)
 
 #: What app.py registers, and what the documents describe, in this order.
-FAMILIES: Final = (events, operations, keys, documents, pages)
+FAMILIES: Final = (events, schedule, subscriptions, operations, keys, documents, pages)

@@ -70,7 +70,8 @@ def publish(call: Call) -> Response:
     replayed = {"Idempotency-Replayed": "true"} if _all_repeated(results, key) else {}
     if not several:
         return answer_json(results[0], 201, replayed)
-    answer = {"events": results, "count": len(results), "status": "published"}
+    status = results[0]["status"]
+    answer = {"events": results, "count": len(results), "status": status}
     return answer_json(answer, 201, replayed)
 
 

@@ -44,9 +44,10 @@ class Agenda:
 
         What is due already is done by the next tick.
         """
-        self.table.put(self._row(kind, name, at_ms, ref))
+        self.table.put(self.row(kind, name, at_ms, ref))
 
-    def _row(self, kind: str, name: str, at_ms: int, ref: Item) -> Item:
+    def row(self, kind: str, name: str, at_ms: int, ref: Item) -> Item:
+        """Return what `add` writes, for those who write it together with more."""
         # No tick looks at a minute that is long over: what is late belongs to this one.
         minute = max(at_ms, self._now_ms()) // _MINUTE_MS
         return {
@@ -114,7 +115,7 @@ class Agenda:
     def _put_off(self, row: Item) -> None:
         attempts = int(row.get("attempts", 0)) + 1
         delay = min(_FIRST_DELAY_MS << min(attempts - 1, 20), _LONGEST_DELAY_MS)
-        later = self._row(row["kind"], row["name"], self._now_ms() + delay, row["ref"])
+        later = self.row(row["kind"], row["name"], self._now_ms() + delay, row["ref"])
         # Only one of two ticks moves the row: otherwise it would become two rows.
         if self.table.move((row["pk"], row["sk"]), {**later, "attempts": attempts}):
             log_line("an agenda row waits", name=row["name"], attempts=attempts)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from chalicelib.events.audit import PREFIX
 from chalicelib.events.service import Draft
+from eventyard.core import moments
 from eventyard.core.errors import EventRouterError, InvalidRequestError, ValidationError
 from eventyard.core.event import Event
 from eventyard.core.wire import from_cloudevent
@@ -46,16 +48,42 @@ def _draft(member: Any) -> Draft:
     for name in _OURS:
         if name in member:
             raise _not_theirs(name)
-    event = _theirs(Event.from_dict(member))
-    return Draft(event, own_id=member.get("id") is not None)
+    deliver_at = _moment("deliver_at", member.get("deliver_at"))
+    fields = {name: member[name] for name in member if name != "deliver_at"}
+    return Draft(
+        _theirs(Event.from_dict(fields)),
+        own_id=member.get("id") is not None,
+        deliver_at=deliver_at,
+        dated=member.get("timestamp") is not None,
+    )
 
 
 def _cloud_draft(member: Any) -> Draft:
+    moment = None
+    if isinstance(member, Mapping):
+        # CloudEvents know no underscores.
+        moment = _moment("deliverat", member.get("deliverat"))
+        member = {name: member[name] for name in member if name != "deliverat"}
     event = from_cloudevent(member)
     for name in _OURS:
         if getattr(event, name):
             raise _not_theirs(name)
-    return Draft(_theirs(event), own_id=True)
+    dated = member.get("time") is not None
+    return Draft(_theirs(event), own_id=True, deliver_at=moment, dated=dated)
+
+
+def _moment(name: str, value: Any) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            return moments.read(value)
+    except ValueError:
+        pass
+    raise ValidationError(
+        f"{name} must be an ISO 8601 date and time, not {value!r:.40}.",
+        details={"field": name},
+    )
 
 
 def _theirs(event: Event) -> Event:

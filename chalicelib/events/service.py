@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from chalicelib.events.claims import Claim, Claims
@@ -39,6 +40,10 @@ class Draft:
 
     event: Event
     own_id: bool
+    #: When to publish it, if not at once.
+    deliver_at: datetime | None = None
+    #: Whether its sender said when it happened.
+    dated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +53,19 @@ class Published:
     event_id: str
     timestamp: str
     deduplicated: bool
+    status: str = "published"
+    #: When it will be published, while its status is `scheduled`.
+    deliver_at: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the shape the HTTP interface answers with."""
         told = {
             "event_id": self.event_id,
-            "status": "published",
+            "status": self.status,
             "timestamp": self.timestamp,
         }
+        if self.status == "scheduled" and self.deliver_at is not None:
+            told["deliver_at"] = self.deliver_at
         return {**told, "deduplicated": True} if self.deduplicated else told
 
 
@@ -73,6 +83,8 @@ class EventService:
 
     log: EventLog
     claims: Claims
+    #: Takes drafts that have a `deliver_at`, with who published them and which key.
+    later: Callable[[Sequence[Draft], str, str | None], list[Published]]
     #: How many commits one listing looks at before it answers with a cursor.
     looked_at: int = 2_000
 
@@ -90,6 +102,8 @@ class EventService:
         key was used for something else.
         """
         self._check(drafts)
+        if any(draft.deliver_at for draft in drafts):
+            return self.later(drafts, by, idempotency_key)
         key = self.log.new_key()
         if idempotency_key is not None:
             return self._publish_keyed(drafts, by, idempotency_key, key)
@@ -128,8 +142,8 @@ class EventService:
         self, drafts: Sequence[Draft], by: str, key: str, *, again: bool = False
     ) -> list[Published]:
         if any(draft.own_id for draft in drafts):
-            return self._publish_named(drafts, by, key)
-        return self._append(key, _named(drafts, key), by, again=again)
+            return self._publishnamed(drafts, by, key)
+        return self._append(key, named(drafts, key), by, again=again)
 
     def _append(
         self, key: str, events: Sequence[Event], by: str, *, again: bool = False
@@ -144,8 +158,8 @@ class EventService:
     def _publish_keyed(
         self, drafts: Sequence[Draft], by: str, idempotency_key: str, key: str
     ) -> list[Published]:
-        claim = self.claims.take_key(by, idempotency_key, key, _digest(drafts))
-        if claim.digest != _digest(drafts):
+        claim = self.claims.take_key(by, idempotency_key, key, digest_of(drafts))
+        if claim.digest != digest_of(drafts):
             raise ConflictError(
                 "This Idempotency-Key was used for other events.",
                 code="idempotency_key_reused",
@@ -182,15 +196,15 @@ class EventService:
             return self._commit(drafts, by, key)
         raise _busy("these events")
 
-    def _publish_named(
+    def _publishnamed(
         self, drafts: Sequence[Draft], by: str, key: str
     ) -> list[Published]:
-        plan = _Plan(key, _digest(drafts))
+        plan = _Plan(key, digest_of(drafts))
         for index, draft in enumerate(drafts):
             self._place(plan, index, draft)
         told = dict(plan.known)
         if plan.to_append:
-            events = _named([drafts[index] for index in plan.to_append], plan.key)
+            events = named([drafts[index] for index in plan.to_append], plan.key)
             published = self._append(plan.key, events, by, again=plan.key != key)
             told |= zip(plan.to_append, published, strict=True)
         return [told[plan.repeats.get(index, index)] for index in range(len(drafts))]
@@ -335,7 +349,8 @@ def _busy(what: str) -> UnavailableError:
     )
 
 
-def _named(drafts: Sequence[Draft], key: str) -> list[Event]:
+def named(drafts: Sequence[Draft], key: str) -> list[Event]:
+    """Return the events of a commit, with ids of ours where the sender chose none."""
     for index, draft in enumerate(drafts):
         if not draft.own_id:
             draft.event.id = _PREFIX + ulid.add(key, index)
@@ -355,7 +370,8 @@ def _find_in(commit: Commit | None, wanted: Event) -> Event | None:
     return next(same, None)
 
 
-def _digest(drafts: Sequence[Draft]) -> str:
+def digest_of(drafts: Sequence[Draft]) -> str:
+    """Return what tells a retry of this call from another call."""
     # What the caller said, not what we added: a retry has another time and id.
     said = [_said(draft) for draft in drafts]
     return hashlib.sha256(dumps(said).encode()).hexdigest()

@@ -85,7 +85,7 @@ class Conversation:
         if not isinstance(events, list):
             raise InvalidRequestError("events must be a list.")
         told = self.publish(connection, [_completed(e, connection) for e in events])
-        results = [{**one, "status": "queued"} for one in told]
+        results = [{**one, "status": _status(one)} for one in told]
         if "events" in message:
             return [{"type": "published", "events": results}]
         return [{"type": "published", **results[0]}]
@@ -141,6 +141,11 @@ class Conversation:
 
     def _get_health(self, _: Connection, __: Any) -> list[Any]:
         return [{"type": "health", "health": self.health()}]
+
+
+def _status(told: Mapping[str, Any]) -> Any:
+    # The name that this channel has for it.
+    return "queued" if told["status"] == "published" else told["status"]
 
 
 def _pong(message: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ from eventyard.core.errors import (
     InvalidRequestError,
     PermissionDeniedError,
 )
+from eventyard.core.topics import TopicPattern, compile_pattern, covers
 from eventyard.core.wire import loads
 
 CHANNELS: Final = ("dashboard", "router")
@@ -248,6 +249,22 @@ class LiveService:
             log_error("the gateway was not asked", error, connection=connection.id)
             return True
 
+    def subscriptions(self, allowed: Sequence[str] | None) -> list[Item]:
+        """Describe what live connections listen to, within the patterns allowed."""
+        wide = [compile_pattern(pattern) for pattern in allowed or ()]
+        return [
+            {
+                "id": wish.id,
+                "topics": list(wish.topics),
+                "filter": dict(wish.filter),
+                "target": {"type": "websocket", "client_id": row.client_id},
+                "state": "RUNNING",
+            }
+            for row in self.connections.all()
+            for wish in row.subscriptions
+            if allowed is None or all(_within(topic, wide) for topic in wish.topics)
+        ]
+
     def stats(self) -> Item:
         """Count connections, those that are and those that ever were, and frames."""
         rows = list(self.connections.all())
@@ -260,6 +277,10 @@ class LiveService:
             "active_subscriptions": sum(len(row.subscriptions) for row in rows),
             "clients": [_describe(row) for row in rows],
         }
+
+
+def _within(topic: str, wide: Sequence[TopicPattern]) -> bool:
+    return any(covers(pattern.text, topic) for pattern in wide)
 
 
 def _client_id(query: Mapping[str, Any], connection_id: str) -> str:

@@ -165,8 +165,10 @@ def check(subscription: Subscription) -> Subscription:
     return subscription
 
 
-def check_queue_name(name: str, prefix: str) -> str:
-    """Return the name of a queue that events may be sent to."""
+def check_queue_name(name: str, prefix: str, own: str) -> str:
+    """Return the name of a queue that events may be sent to; never one of our `own`."""
+    if name.startswith(own):
+        raise SubscriptionError(f"target.queue: {name[:80]} is the platform's own.")
     if not _QUEUE.fullmatch(name) or not name.startswith(prefix):
         raise SubscriptionError(
             f"target.queue: the name of an SQS queue that begins with {prefix!r} "

@@ -138,9 +138,7 @@ class Subscribed:
         """Return the work of the delivery queues."""
         from chalicelib.subscriptions.work import DeliveryWork
 
-        return DeliveryWork(
-            self.deliverer, self.groups, self.courier, self.needs.bury
-        )
+        return DeliveryWork(self.deliverer, self.groups, self.courier, self.needs.bury)
 
     @cached_property
     def walks(self) -> Walks:
@@ -170,6 +168,7 @@ class Subscribed:
             self._tell,
             self.needs.locate,
             self.settings.target_queues,
+            f"eventyard-{self.settings.stage}-",
         )
 
     @cached_property

@@ -62,6 +62,8 @@ class SubscriptionService:
     locate: Callable[[str], Placed]
     #: How the names of queues begin that events may be sent to.
     queue_prefix: str
+    #: How those of the platform itself begin.
+    own_queues: str
     clock: Callable[[], float] = time.time
 
     def create(
@@ -95,7 +97,9 @@ class SubscriptionService:
 
     def _target(self, wish: Mapping[str, Any]) -> tuple[model.Target, Item]:
         if wish["type"] == "queue":
-            name = model.check_queue_name(wish["queue"], self.queue_prefix)
+            name = model.check_queue_name(
+                wish["queue"], self.queue_prefix, self.own_queues
+            )
             self.targets.queues.check(name)
             return Queue(name), {}
         self.guard.check_url(wish["url"])
@@ -164,7 +168,9 @@ class SubscriptionService:
     ) -> Subscription:
         """Change what is named; the rest stays. Raises as `create`, and ConflictError."""
         before = self.get(subscription_id, by)
-        changes = _plain(wish)
+        changes = _plain({**wish, "retry": None})
+        if "retry" in wish:
+            changes["retry"] = replace(before.retry, **_retry(wish["retry"]))
         if "filter" in wish:
             changes["filter"] = wish["filter"] or {}
         if "target" in wish:
@@ -333,11 +339,13 @@ def _plain(wish: Mapping[str, Any]) -> Item:
         topics = wish["topics"]
         found["topics"] = (topics,) if isinstance(topics, str) else tuple(topics)
     if wish.get("retry") is not None:
-        retry = dict(wish["retry"])
-        if "schedule_s" in retry:
-            retry["schedule_s"] = tuple(retry["schedule_s"])
-        found["retry"] = model.Retry(**retry)
+        found["retry"] = model.Retry(**_retry(wish["retry"]))
     return found
+
+
+def _retry(wish: Mapping[str, Any]) -> Item:
+    schedule = wish.get("schedule_s")
+    return {**wish, "schedule_s": tuple(schedule)} if schedule is not None else {**wish}
 
 
 def _before(place: str) -> str:

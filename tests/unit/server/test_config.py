@@ -13,6 +13,8 @@ NEEDED = {
     "EVENTYARD_LIVE_QUEUE_URL": "l",
     "EVENTYARD_LIVE_DEAD_URL": "ld",
     "EVENTYARD_RELAY_DEAD_URL": "sd",
+    "EVENTYARD_CHORES_QUEUE_URL": "c",
+    "EVENTYARD_CHORES_DEAD_URL": "cd",
 }
 
 
@@ -84,6 +86,8 @@ def test_every_setting_is_read():
         live_queue_url="l",
         live_dead_url="ld",
         relay_dead_url="sd",
+        chores_queue_url="c",
+        chores_dead_url="cd",
         live_endpoint="http://e",
         live_url="ws://u",
         auth="open",
