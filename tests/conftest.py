@@ -94,6 +94,20 @@ def clock(platform) -> Clock:
     platform.gatekeeper.clock = stopped
     platform._marks.clock = stopped
     platform.agenda.clock = stopped
+    subscribed = platform.subscribed
+    for part in (
+        subscribed.store,
+        subscribed.rows,
+        subscribed.courier,
+        subscribed.dispatcher,
+        subscribed.throttle,
+        subscribed.deliverer,
+        subscribed.groups,
+        subscribed.walks,
+        subscribed.service,
+        subscribed.targets.webhooks,
+    ):
+        part.clock = stopped
     return stopped
 
 

@@ -7,6 +7,7 @@ them: the table's stream into `relay`, each queue into its handler.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from tests.stack import client
@@ -86,7 +87,7 @@ class Pump:
     def handle(self, name: str, records: list[Any]) -> set[str]:
         """Hand records to the queue's handler; return the ids it reports as failed."""
         service, verb = _HANDLERS[name]
-        handle = getattr(getattr(self.platform, service), verb)
+        handle = attrgetter(f"{service}.{verb}")(self.platform)
         answer = handle({"Records": records})
         failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
         url = getattr(self.platform.settings, f"{name}_queue_url")

@@ -72,6 +72,10 @@ def environment_of(outputs: dict[str, str]) -> dict[str, str]:
         "EVENTYARD_LIVE_QUEUE_URL": outputs["LiveQueueUrl"],
         "EVENTYARD_LIVE_DEAD_URL": outputs["LiveDeadUrl"],
         "EVENTYARD_RELAY_DEAD_URL": outputs["RelayDeadUrl"],
+        "EVENTYARD_DELIVERIES_QUEUE_URL": outputs["DeliveriesQueueUrl"],
+        "EVENTYARD_DELIVERIES_DEAD_URL": outputs["DeliveriesDeadUrl"],
+        "EVENTYARD_URGENT_QUEUE_URL": outputs["UrgentQueueUrl"],
+        "EVENTYARD_URGENT_DEAD_URL": outputs["UrgentDeadUrl"],
         "EVENTYARD_CHORES_QUEUE_URL": outputs["ChoresQueueUrl"],
         "EVENTYARD_CHORES_DEAD_URL": outputs["ChoresDeadUrl"],
     }

@@ -99,3 +99,16 @@ def meanwhile(platform: Any, act: Callable[[], Any]) -> None:
         return append(*args)
 
     platform.log.append = act_first
+
+
+def subscribe(platform: Any, url: str, topics: Any = "**", **wish: Any) -> Any:
+    """Subscribe a webhook; returns the subscription."""
+    from chalicelib.auth import ANYBODY
+
+    target = {"type": "webhook", "url": url}
+    for name in ("secret", "headers"):
+        if name in wish:
+            target[name] = wish.pop(name)
+    every = {"topics": topics, "target": target, **wish}
+    made, _ = platform.subscribed.service.create(every, ANYBODY)
+    return made

@@ -5,14 +5,28 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.api import (
+    dead_letters,
     documents,
     events,
     keys,
     operations,
     pages,
+    replays,
     schedule,
     subscriptions,
+    why,
 )
 
 #: What app.py registers, and what the documents describe, in this order.
-FAMILIES: Final = (events, schedule, subscriptions, operations, keys, documents, pages)
+FAMILIES: Final = (
+    events,
+    why,
+    schedule,
+    subscriptions,
+    dead_letters,
+    replays,
+    operations,
+    keys,
+    documents,
+    pages,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ from eventyard.core.explain import explain
 
 from chalicelib.aws import Item
 from chalicelib.subscriptions.dispatch import View
-from chalicelib.subscriptions.model import RUNNING, Subscription
+from chalicelib.subscriptions.model import RUNNING, Subscription, covered
 from chalicelib.subscriptions.rows import Row, Rows
 from chalicelib.subscriptions.service import describe
 from chalicelib.subscriptions.store import SubscriptionStore
@@ -30,8 +30,12 @@ class Tracer:
     rows: Rows
     view: View
 
-    def trace(self, placed: Placed) -> Item:
-        """Tell of each subscription whether it got an event, and of each other why not."""
+    def trace(self, placed: Placed, allowed: Sequence[str] | None) -> Item:
+        """
+        Tell of each subscription whether it got an event, and of each other why not.
+
+        Only those whose patterns are within the `allowed` ones.
+        """
         rows: dict[str, list[Row]] = {}
         for row in self.rows.of_event(placed.place):
             rows.setdefault(row.subscription, []).append(row)
@@ -40,6 +44,8 @@ class Tracer:
         unmatched: list[Item] = []
         for subscription in self.store.all():
             own = rows.pop(subscription.id, [])
+            if covered(subscription.topics, allowed) is not None:
+                continue
             reason = self._why_not(subscription, placed, view)
             if own or reason is None:
                 matched += _deliveries(subscription, own)

@@ -69,7 +69,7 @@ def check_secret(secret: str) -> str:
     return secret
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WebhookSender:
     """Signs, sends, and reads answers."""
 

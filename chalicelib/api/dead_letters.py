@@ -1,0 +1,104 @@
+"""`/api/v1/dead-letters`: what could not be delivered, and what to do with it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chalicelib.api._endpoint import Call, Routes
+from chalicelib.api._parameters import CURSOR, Parameter, limit
+from eventyard.core.errors import NotFoundError
+
+routes = Routes(__name__)
+READ: Final = "events:subscribe"
+ADMIN: Final = "admin"
+_PATH: Final = "/api/v1/dead-letters"
+_ONE: Final = _PATH + "/{dead_id}"
+_LIMIT: Final = limit(50, highest=200)
+_OF: Final = Parameter("subscription", "Those of one subscription.")
+#: How many one call retries or throws away.
+_MOST: Final = 500
+
+
+@routes.get(
+    _PATH,
+    scope=READ,
+    query=(_OF, _LIMIT, CURSOR),
+    answer="deliveries.DeadLetterPage",
+)
+def list_dead_letters(call: Call) -> Any:
+    """List dead letters, those of the newest events first; a page may be short."""
+    from chalicelib.subscriptions.dead import show
+
+    rows, cursor = call.platform.subscribed.dead_letters.page(
+        call.principal, call.take(_OF), call.take(CURSOR), call.take(_LIMIT)
+    )
+    return {"dead_letters": [show(row) for row in rows], "cursor": cursor}
+
+
+@routes.get(_ONE, scope=READ, answer="deliveries.DeadLetterWithEvent")
+def get_dead_letter(call: Call, dead_id: str) -> Any:
+    """Read one with each attempt and the event."""
+    from chalicelib.subscriptions.dead import show
+
+    row = call.platform.subscribed.dead_letters.get(dead_id, call.principal)
+    event = call.platform.log.find(row.place)
+    whole = call.platform.log.fetched(event).to_dict() if event else None
+    return {**show(row), "event": whole}
+
+
+@routes.post(_ONE + "/retry", scope=ADMIN, answer="deliveries.Retried")
+def retry_dead_letter(call: Call, dead_id: str) -> Any:
+    """Deliver one again, as if it had never been tried."""
+    return _retry(call, [dead_id], None, strict=True)
+
+
+@routes.post(
+    _PATH + "/retry",
+    scope=ADMIN,
+    body="deliveries.Chosen",
+    answer="deliveries.Retried",
+)
+def retry_dead_letters(call: Call) -> Any:
+    """Deliver some or all again, up to 500 a call."""
+    from chalicelib.api.shapes.deliveries import Chosen
+
+    wish = call.body(Chosen)
+    return _retry(call, wish.ids, wish.subscription, strict=False)
+
+
+def _retry(
+    call: Call, ids: list[str] | None, subscription: str | None, *, strict: bool
+) -> Any:
+    service = call.platform.subscribed.dead_letters
+    rows, missing = service.chosen(ids, subscription, _MOST)
+    if strict and missing:
+        raise NotFoundError(missing[0]["reason"])
+    retried, failed = service.retry(rows, call.principal)
+    more = ids is None and len(rows) == _MOST
+    return {"retried": retried, "failed": [*missing, *failed], "more": more}
+
+
+@routes.delete(_ONE, scope=ADMIN, answer="deliveries.Purged")
+def purge_dead_letter(call: Call, dead_id: str) -> Any:
+    """Throw one away; its event's trace keeps what happened."""
+    service = call.platform.subscribed.dead_letters
+    row = service.get(dead_id, call.principal)
+    return {"purged": service.purge([row], call.principal), "failed": [], "more": False}
+
+
+@routes.post(
+    _PATH + "/purge",
+    scope=ADMIN,
+    body="deliveries.ChosenForGood",
+    answer="deliveries.Purged",
+)
+def purge_dead_letters(call: Call) -> Any:
+    """Throw some or all away, up to 500 a call."""
+    from chalicelib.api.shapes.deliveries import ChosenForGood
+
+    wish = call.body(ChosenForGood)
+    service = call.platform.subscribed.dead_letters
+    rows, missing = service.chosen(wish.ids, wish.subscription, _MOST)
+    purged = service.purge(rows, call.principal)
+    more = wish.ids is None and len(rows) == _MOST
+    return {"purged": purged, "failed": missing, "more": more}

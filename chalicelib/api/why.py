@@ -1,0 +1,115 @@
+"""Why an event was delivered or was not, and trying filters before they count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from eventyard.core.explain import Miss, explain
+
+from chalicelib.api._endpoint import Call, Routes
+from chalicelib.api._parameters import Parameter
+from eventyard.core.errors import NotFoundError
+from eventyard.core.event import Event
+from eventyard.core.filters import compile_filter
+from eventyard.core.topics import compile_pattern
+from eventyard.core.wire import dumps
+
+routes = Routes(__name__)
+READ: Final = "events:subscribe"
+_SOURCE: Final = Parameter("source", "Whose, where senders chose the same id.")
+_SHOWN: Final = 100
+
+
+@routes.get(
+    "/api/v1/events/{event_id}/trace",
+    scope=READ,
+    query=(_SOURCE,),
+    answer="deliveries.Trace",
+)
+def trace(call: Call, event_id: str) -> Any:
+    """Tell of each subscription whether it got an event, and of each other why not."""
+    placed = call.platform.events.locate(event_id, call.take(_SOURCE))
+    allowed = call.principal.topics(READ)
+    if not _visible(placed.event.type, allowed):
+        raise NotFoundError(f"There is no event {event_id}.")
+    told = call.platform.subscribed.tracer.trace(placed, allowed)
+    whole = call.platform.log.fetched(placed.event)
+    return {"event": whole.to_dict(), **told}
+
+
+@routes.post(
+    "/api/v1/filters/test",
+    scope=READ,
+    body="deliveries.FilterTest",
+    answer="deliveries.FilterResult",
+)
+def try_filter(call: Call) -> Any:
+    """Try topics and a filter on an event, or on the last ones of the log."""
+    from chalicelib.api.shapes.deliveries import FilterTest
+
+    wish = call.body(FilterTest)
+    topics = [wish.topics] if isinstance(wish.topics, str) else wish.topics
+    for pattern in topics:
+        compile_pattern(pattern)
+    compile_filter(wish.filter)
+    if wish.event is not None:
+        events = [Event.from_dict(wish.event)]
+    else:
+        events = _newest(call, int(wish.last or 1))
+    misses = [explain(topics, wish.filter, e.type, e.view()) for e in events]
+    return _told(events, misses)
+
+
+def _newest(call: Call, last: int) -> list[Event]:
+    allowed = call.principal.topics(READ)
+
+    def wanted(view: Mapping[str, Any]) -> bool:
+        return _visible(view["type"], allowed)
+
+    page = call.platform.events.page(
+        wanted, since_ms=0, until_ms=None, limit=last, cursor=None
+    )
+    return page.events
+
+
+def _visible(topic: str, allowed: Sequence[str] | None) -> bool:
+    return allowed is None or any(compile_pattern(p).matches(topic) for p in allowed)
+
+
+def _told(events: Sequence[Event], misses: Sequence[Miss | None]) -> dict[str, Any]:
+    tried = [
+        {
+            "event_id": event.id,
+            "type": event.type,
+            "matched": miss is None,
+            "reason": miss.to_dict() if miss else None,
+        }
+        for event, miss in zip(events, misses, strict=True)
+    ]
+    matches = sum(miss is None for miss in misses)
+    return {
+        "matched": matches > 0,
+        "examined": len(events),
+        "matches": matches,
+        "events": tried[:_SHOWN],
+        "failed": _most_frequent(miss for miss in misses if miss is not None),
+    }
+
+
+def _most_frequent(misses: Iterable[Miss]) -> list[dict[str, Any]]:
+    counted: Counter[str] = Counter()
+    first: dict[str, Miss] = {}
+    for miss in misses:
+        name = dumps(dict(miss.condition))
+        counted[name] += 1
+        first.setdefault(name, miss)
+    return [
+        {
+            "condition": dict(first[name].condition),
+            "count": count,
+            "message": first[name].message,
+        }
+        for name, count in counted.most_common(20)
+    ]
