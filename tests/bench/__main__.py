@@ -8,9 +8,14 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cold, handler, way
+from tests.bench import cold, handler, matching, way
 
-_PARTS = {"cold": cold.measure, "handler": handler.measure, "way": way.measure}
+_PARTS = {
+    "cold": cold.measure,
+    "handler": handler.measure,
+    "matching": matching.measure,
+    "way": way.measure,
+}
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from sys import intern
 from typing import Any, NamedTuple
 
 from eventyard.core._intervals import Interval, Intervals
@@ -46,9 +48,7 @@ class _Access(NamedTuple):
 
 
 class _Field(NamedTuple):
-    path: str
-    #: None for a path of one step.
-    steps: list[str] | None
+    name: str
     #: By the type of the value: ids by value, and what finds ids by order.
     tables: dict[type, _Table]
     #: Each id with the test that it stands for, for values of other types.
@@ -56,7 +56,9 @@ class _Field(NamedTuple):
 
 
 _Finder = Callable[[Any], Iterable[int]]
-_Table = tuple[dict[Any, list[int]], list[_Finder]]
+_Table = tuple[dict[Any, tuple[int, ...]], tuple[_Finder, ...]]
+# The steps of the path to an object, and the fields of interest in it.
+_Parent = tuple[tuple[str, ...], list[_Field]]
 
 
 class Index:
@@ -68,7 +70,7 @@ class Index:
     condition is tried for every event.
     """
 
-    __slots__ = ("_always", "_fields", "_others", "_rest")
+    __slots__ = ("_always", "_others", "_parents", "_rest")
 
     def __init__(self, filters: Iterable[tuple[int, Sequence[Condition]]]) -> None:
         self._always: list[int] = []
@@ -86,26 +88,31 @@ class Index:
             rest = [c for c in conditions if all(c is not a for a in access.conditions)]
             if rest:
                 self._rest[number] = require_all(rest)
-        self._fields = [_field(path, items) for path, items in found.items()]
+        self._parents = _parents(found)
 
     def passing(self, view: Mapping[str, Any]) -> list[int]:
         """Return the ids of the filters that an event passes, in any order."""
         reached: list[int] = []
-        for path, steps, tables, tests in self._fields:
-            value = view.get(path, MISSING) if steps is None else follow(view, steps)
-            table = tables.get(type(value))
-            if table is not None:
-                ids, finders = table
-                reached += ids.get(value, ())
-                for find in finders:
-                    reached += find(value)
-            elif type(value) not in _ORDINARY:
-                reached += [number for number, test in tests if test(view)]
-        rest = self._rest
-        found = [one for one in reached if one not in rest or rest[one](view)]
-        found += self._always
-        found += [number for number, passes in self._others if passes(view)]
-        return found
+        for steps, fields in self._parents:
+            parent = follow(view, steps)
+            for name, tables, tests in fields:
+                if type(parent) is dict:
+                    value = parent.get(name, MISSING)
+                else:
+                    value = follow(parent, (name,))
+                table = tables.get(type(value))
+                if table is not None:
+                    ids, finders = table
+                    reached += ids.get(value, ())
+                    for find in finders:
+                        reached += find(value)
+                elif type(value) not in _ORDINARY:
+                    reached += [number for number, test in tests if test(view)]
+        if rest := self._rest:
+            reached = [one for one in reached if one not in rest or rest[one](view)]
+        reached += self._always
+        reached += [number for number, passes in self._others if passes(view)]
+        return reached
 
     def _try_always(self, number: int, conditions: Sequence[Condition]) -> None:
         if conditions:
@@ -181,10 +188,21 @@ def _range_kind(condition: Condition) -> str | None:
     return "text" if as_moment(operand) is None else "moment"
 
 
-def _field(path: str, items: Sequence[tuple[int, _Access]]) -> _Field:
-    tests = [(number, require_all(access.conditions)) for number, access in items]
-    steps = path.split(".") if "." in path else None
-    return _Field(path, steps, _tables(items), tests)
+def _parents(found: Mapping[str, Sequence[tuple[int, _Access]]]) -> list[_Parent]:
+    parents: defaultdict[str | None, list[_Field]] = defaultdict(list)
+    for path, items in found.items():
+        outer, _, name = path.rpartition(".")
+        tests = [(number, require_all(one.conditions)) for number, one in items]
+        parents[outer if "." in path else None].append(
+            _Field(intern(name), _tables(items), tests)
+        )
+    return [(_steps(outer), fields) for outer, fields in parents.items()]
+
+
+@lru_cache(maxsize=4096)
+def _steps(path: str | None) -> tuple[str, ...]:
+    # Thousands of indexes look at the same paths.
+    return () if path is None else tuple(map(intern, path.split(".")))
 
 
 def _tables(items: Sequence[tuple[int, _Access]]) -> dict[type, _Table]:
@@ -197,13 +215,16 @@ def _tables(items: Sequence[tuple[int, _Access]]) -> dict[type, _Table]:
             by_value[kind].setdefault(value, []).append(number)
     finders = defaultdict(list)
     for kind, intervals in by_range.items():
-        valued, finder = _FINDERS[kind](Intervals(intervals))
-        finders[valued].append(finder)
-    return {
-        type_: (by_value[kind], finders[kind])
-        for type_, kind in _KINDS.items()
-        if kind in by_value or kind in finders
-    }
+        holding = Intervals(intervals)
+        if kind == "moment":
+            finders["text"].append(_moment_finder(holding))
+        else:
+            finders[kind].append(holding.holding)
+    tables: dict[str, _Table] = {}
+    for kind in {*by_value, *finders}:
+        ids = {value: tuple(numbers) for value, numbers in by_value[kind].items()}
+        tables[kind] = (ids, tuple(finders[kind]))
+    return {type_: tables[kind] for type_, kind in _KINDS.items() if kind in tables}
 
 
 def _interval(access: _Access) -> Interval:
@@ -219,22 +240,9 @@ def _interval(access: _Access) -> Interval:
     return Interval(low, low_open, high, high_open)
 
 
-def _find_numbers(intervals: Intervals) -> tuple[str, _Finder]:
-    holding = intervals.holding
-    # NaN is ordered beside nothing, and would be found anywhere.
-    return "number", lambda value: holding(value) if value == value else ()  # noqa: PLR0124
-
-
-def _find_texts(intervals: Intervals) -> tuple[str, _Finder]:
-    return "text", intervals.holding
-
-
-def _find_moments(intervals: Intervals) -> tuple[str, _Finder]:
+def _moment_finder(intervals: Intervals) -> _Finder:
     def find(value: str) -> Iterable[int]:
         moment = as_moment(value)
         return () if moment is None else intervals.holding(moment)
 
-    return "text", find
-
-
-_FINDERS = {"number": _find_numbers, "text": _find_texts, "moment": _find_moments}
+    return find

@@ -232,6 +232,8 @@ def _is_index(step: str, items: list[Any]) -> bool:
 def _equals(operand: Any) -> _Test:
     if isinstance(operand, str):
         return lambda value: isinstance(value, str) and value == operand
+    if is_number(operand):
+        return lambda value: not isinstance(value, bool) and bool(value == operand)
     return lambda value: _same(value, operand)
 
 

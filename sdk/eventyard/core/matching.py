@@ -48,30 +48,31 @@ class _Part(Generic[K]):
     entries: tuple[_Entry[K], ...]
     _rounds: int = 0
     _index: Index | None = None
-    _keys: tuple[K, ...] | None = None
-
-    def index(self) -> Index | None:
-        """Return the index, or None as long as trying each entry costs less."""
-        if self._index is None and len(self.entries) >= _FEW:
-            self._rounds += 1
-            if self._rounds > _ROUNDS_BEFORE_INDEX:
-                self._index = Index((one.order, one.conditions) for one in self.entries)
-        return self._index
-
-    def keys(self) -> tuple[K, ...]:
-        if self._keys is None:
-            self._keys = tuple(entry.key for entry in self.entries)
-        return self._keys
 
     def passing(self, view: Mapping[str, Any]) -> list[int]:
-        index = self.index()
-        if index is not None:
-            return index.passing(view)
-        return [
-            entry.order
-            for entry in self.entries
-            if entry.passes is None or entry.passes(view)
-        ]
+        """Return the order numbers of the entries that let an event pass."""
+        if self._index is None and not self._is_worth_an_index():
+            return [
+                entry.order
+                for entry in self.entries
+                if entry.passes is None or entry.passes(view)
+            ]
+        if self._index is None:
+            self._index = Index((one.order, one.conditions) for one in self.entries)
+        return self._index.passing(view)
+
+    def _is_worth_an_index(self) -> bool:
+        self._rounds += 1
+        return self._rounds > _ROUNDS_BEFORE_INDEX and len(self.entries) >= _FEW
+
+
+@dataclass(eq=False, slots=True)
+class _Group(Generic[K]):
+    """All entries that fit a topic."""
+
+    parts: tuple[_Part[K], ...]
+    #: Those of the only part, when they are so few that each is tried.
+    few: tuple[_Entry[K], ...] | None
 
 
 @dataclass(eq=False, slots=True)
@@ -98,7 +99,7 @@ class Matcher(Generic[K]):
         self._entries: dict[K, _Entry[K]] = {}
         self._keys: dict[int, K] = {}
         self._added = 0
-        self._cache: dict[str, tuple[_Part[K], ...]] = {}
+        self._cache: dict[str, _Group[K]] = {}
         # Topics with the same entries share a part for as long as one needs it.
         self._parts: WeakValueDictionary[tuple[_Entry[K], ...], _Part[K]]
         self._parts = WeakValueDictionary()
@@ -144,17 +145,16 @@ class Matcher(Generic[K]):
 
     def match(self, topic: str, view: Mapping[str, Any]) -> list[K]:
         """Return the keys that want an event, each once, in the order of adding."""
-        parts = self._parts_of(topic)
-        if len(parts) != 1:
-            return self._in_order({o for part in parts for o in part.passing(view)})
-        index = parts[0].index()
-        if index is not None:
-            return self._in_order(index.passing(view))
-        return [
-            entry.key
-            for entry in parts[0].entries
-            if entry.passes is None or entry.passes(view)
-        ]
+        group = self._cache.get(topic) or self._group(topic)
+        if group.few is not None:
+            return [
+                entry.key
+                for entry in group.few
+                if entry.passes is None or entry.passes(view)
+            ]
+        if len(group.parts) == 1:
+            return self._in_order(group.parts[0].passing(view))
+        return self._in_order({o for part in group.parts for o in part.passing(view)})
 
     def match_event(self, event: Event) -> list[K]:
         """Return the keys that want this event, as `match` does."""
@@ -162,27 +162,26 @@ class Matcher(Generic[K]):
 
     def considered(self, topic: str) -> Sequence[K]:
         """Return the keys whose patterns fit, whatever their filters say, in order."""
-        parts = self._parts_of(topic)
-        if len(parts) == 1:
-            return parts[0].keys()
-        if parts not in self._considered:
+        parts = (self._cache.get(topic) or self._group(topic)).parts
+        found = self._considered.get(parts)
+        if found is None:
             orders = {entry.order for part in parts for entry in part.entries}
             self._make_room(len(orders))
-            self._considered[parts] = tuple(self._in_order(orders))
-        return self._considered[parts]
+            found = self._considered[parts] = tuple(self._in_order(orders))
+        return found
 
     def _in_order(self, orders: Iterable[int]) -> list[K]:
         keys = self._keys
         return [keys[order] for order in sorted(orders)]
 
-    def _parts_of(self, topic: str) -> tuple[_Part[K], ...]:
-        found = self._cache.get(topic)
-        if found is None:
-            found = self._divide(self._search(topic))
-            if len(self._cache) >= _MOST_CACHED:
-                self._cache.pop(next(iter(self._cache)))
-            self._cache[topic] = found
-        return found
+    def _group(self, topic: str) -> _Group[K]:
+        parts = self._divide(self._search(topic))
+        entries = parts[0].entries if len(parts) == 1 else ()
+        few = entries if len(parts) < 2 and len(entries) < _FEW else None  # noqa: PLR2004
+        if len(self._cache) >= _MOST_CACHED:
+            self._cache.pop(next(iter(self._cache)))
+        group = self._cache[topic] = _Group(parts, few)
+        return group
 
     def _divide(self, nodes: Iterable[_Node[K]]) -> tuple[_Part[K], ...]:
         parts: dict[_Part[K], None] = {}
