@@ -71,7 +71,7 @@ class Contract:
         operation = self.operation(method, urlsplit(address).path)
         if operation is None:
             assert answer.status in _NOWHERE, f"{method} {address} is not documented"
-            assert self.faults(_FAILURE, answer.json()) == []
+            assert not self.faults(_FAILURE, answer.json()), answer.text
             return
         self._check_answer(operation, answer)
         if answer.status < 300:
@@ -91,7 +91,8 @@ class Contract:
         assert media in documented["content"], f"{name} answers with {media}"
         if media == "application/json":
             schema = documented["content"][media]["schema"]
-            assert self.faults(schema, answer.json()) == [], name
+            faults = self.faults(schema, answer.json())
+            assert not faults, f"{name} answers {faults}"
 
     def _check_request(
         self, operation: dict[str, Any], address: str, sent: bytes, media: str
@@ -105,7 +106,8 @@ class Contract:
             content = operation["requestBody"]["content"]
             schema = content[media.partition(";")[0].strip().lower()]["schema"]
             # A time may be written in more ways than its format has.
-            assert self.faults(schema, json.loads(sent), formats=None) == [], name
+            faults = self.faults(schema, json.loads(sent), formats=None)
+            assert not faults, f"{name} takes {faults}"
 
 
 @functools.cache
