@@ -8,6 +8,7 @@ tests cannot drift from what is deployed.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -56,8 +57,14 @@ def settings(aws_account, monkeypatch):
 
 
 @pytest.fixture
-def gateway() -> FakeGateway:
-    return FakeGateway()
+def gateway() -> Iterator[FakeGateway]:
+    """Where frames go; each is held to the AsyncAPI document."""
+    from tests.contract import live_contract
+
+    kept = FakeGateway()
+    yield kept
+    for text in [text for texts in kept.posted.values() for text in texts]:
+        live_contract().check(json.loads(text))
 
 
 @pytest.fixture(scope="session")

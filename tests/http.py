@@ -1,9 +1,16 @@
-"""A request and its answer, without the ceremony of a gateway's event."""
+"""
+A request and its answer, without the ceremony of a gateway's event.
+
+Every answer is held to the OpenAPI document, so each test of an address is a test of
+what is documented of it.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import Any
+
+from tests.contract import Contract, http_contract
 
 
 class Answer:
@@ -19,8 +26,9 @@ class Answer:
 class Http:
     """Calls the application; a body that is no text is sent as JSON."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, contract: Contract | None = None) -> None:
         self._client = client
+        self._contract = contract or http_contract()
         self.headers: dict[str, str] = {}
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -41,4 +49,8 @@ class Http:
         else:
             sent = b"" if body is None else json.dumps(body).encode()
         every = {"Content-Type": "application/json", **self.headers, **named}
-        return Answer(self._client.http.request(method, path, headers=every, body=sent))
+        answer = Answer(
+            self._client.http.request(method, path, headers=every, body=sent)
+        )
+        self._contract.check(method, path, sent, every["Content-Type"], answer)
+        return answer

@@ -57,7 +57,7 @@ def document(families: Iterable[ModuleType]) -> Schema:
     writer = _Writer(references, components, _operation_ids(every))
     paths: Schema = {}
     for family in families:
-        for address in family.routes.addresses:
+        for address in sorted(family.routes.addresses, key=lambda one: one.path):
             operation = writer.operation(address, _tag(family))
             paths.setdefault(address.path, {})[address.method.lower()] = operation
     return {
@@ -69,7 +69,7 @@ def document(families: Iterable[ModuleType]) -> Schema:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         # Wherever this document was found: gateways put a stage before the paths.
-        "servers": [{"url": "."}],
+        "servers": [{"url": ".", "description": "Where this document came from."}],
         "tags": [_described(family) for family in families],
         "paths": paths,
         "components": {
@@ -128,7 +128,7 @@ class _Writer:
         written: Schema = {
             "operationId": self.ids[address.method, address.path],
             "tags": [tag],
-            "summary": summary.rstrip("."),
+            "summary": summary.rstrip(".").replace("`", ""),
             "description": _description(address, more.strip()),
             "security": [{"key": [address.scope]}] if address.scope else [],
             "parameters": list(_parameters(address)),
