@@ -7,17 +7,28 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
+from urllib.parse import urlsplit
 
 from eventyard.core.errors import EventRouterError
 
 AuthMode = Literal["open", "keys"]
 _DIGITS = re.compile(r"[0-9]{1,9}")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class ConfigurationError(EventRouterError):
     """A setting is missing or makes no sense."""
 
     code = "misconfigured"
+
+
+@dataclass(frozen=True, slots=True)
+class Jwt:
+    """Whose JSON Web Tokens are taken, for whom they must be, where their keys are."""
+
+    issuer: str
+    audience: str
+    jwks_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ class Settings:
     retention_days: int
     #: Connections above this are turned away; 0 means no limit.
     max_clients: int
+    #: None: API keys alone are taken.
+    jwt: Jwt | None
 
 
 def from_environment(env: Mapping[str, str] | None = None) -> Settings:
@@ -72,6 +85,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         log_shards=_number(env, "EVENTYARD_LOG_SHARDS", 1, lowest=1, highest=32),
         retention_days=_number(env, "EVENTYARD_RETENTION_DAYS", 30, lowest=1),
         max_clients=_number(env, "EVENTYARD_MAX_CLIENTS", 0),
+        jwt=_jwt(env),
     )
 
 
@@ -104,3 +118,35 @@ def _auth(env: Mapping[str, str]) -> AuthMode:
     if mode not in ("open", "keys"):
         raise ConfigurationError(f"EVENTYARD_AUTH must be open or keys, not {mode!r}.")
     return cast("AuthMode", mode)
+
+
+def _jwt(env: Mapping[str, str]) -> Jwt | None:
+    issuer = env.get("EVENTYARD_JWT_ISSUER") or ""
+    audience = env.get("EVENTYARD_JWT_AUDIENCE") or ""
+    url = env.get("EVENTYARD_JWT_JWKS_URL") or ""
+    if not (issuer or audience or url):
+        return None
+    # A token of the same issuer for somebody else must not open this door.
+    for name, value in (("ISSUER", issuer), ("AUDIENCE", audience)):
+        if not value:
+            raise ConfigurationError(
+                f"EVENTYARD_JWT_{name} is missing: tokens need issuer and audience."
+            )
+    url = url or f"{issuer.rstrip('/')}/.well-known/jwks.json"
+    if not _is_safe(url):
+        raise ConfigurationError(
+            "EVENTYARD_JWT_JWKS_URL must be an https address (http on this machine "
+            f"alone), not {url!r}; without it the issuer must be one."
+        )
+    return Jwt(issuer, audience, url)
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        return False
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    return secure and bool(host)
