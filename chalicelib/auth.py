@@ -1,23 +1,19 @@
-"""Who is calling, and what they may do: API keys with scopes, stored hashed."""
+"""Who is calling, and what they may do: principals, their scopes, the gatekeeper."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from chalicelib.aws import Item
 from chalicelib.config import AuthMode
-from chalicelib.table import Table
 from eventyard.core.errors import (
     AuthenticationError,
+    EventRouterError,
     InvalidRequestError,
-    NotFoundError,
     PermissionDeniedError,
 )
 from eventyard.core.topics import compile_pattern
@@ -25,10 +21,9 @@ from eventyard.core.topics import compile_pattern
 #: What a key may be allowed. Those about events may end in `:<topic pattern>`.
 SCOPES: Final = ("admin", "events:publish", "events:subscribe")
 _FOR_TOPICS: Final = SCOPES[1:]
-_PREFIX: Final = "ey_"
-_PARTITION: Final = "key"
+# Tokens of identity providers have a kilobyte or two; gateways take 10 KB of headers.
 _BEARER: Final = re.compile(
-    r"Bearer +(?P<token>[A-Za-z0-9_\-.~+/=]{1,512})", re.IGNORECASE
+    r"Bearer +(?P<token>[A-Za-z0-9_\-.~+/=]{1,8192})", re.IGNORECASE
 )
 #: How long a process trusts what it read about a key: the price of a revocation.
 _CACHE_SECONDS: Final = 30.0
@@ -42,6 +37,8 @@ class Principal:
     scopes: frozenset[str]
     #: Tells apart keys of the same name.
     id: str = ""
+    #: When what they showed expires, in Unix seconds; None means never.
+    until: float | None = None
 
     def may(self, scope: str) -> bool:
         """Tell whether the scope is granted, whole or for some topics."""
@@ -96,6 +93,19 @@ def check_scopes(scopes: Iterable[str]) -> list[str]:
     return wanted
 
 
+def known_scopes(scopes: Iterable[str]) -> frozenset[str]:
+    """Return those of the scopes that mean something here."""
+    return frozenset(scope for scope in scopes if _is_known(scope))
+
+
+def _is_known(scope: str) -> bool:
+    try:
+        _check_scope(scope)
+    except EventRouterError:
+        return False
+    return True
+
+
 def _check_scope(scope: str) -> None:
     if scope in SCOPES:
         return
@@ -109,50 +119,15 @@ def _check_scope(scope: str) -> None:
     compile_pattern(scope.removeprefix(base + ":"))
 
 
-@dataclass(slots=True)
-class KeyStore:
-    """API keys: the secret is shown once, its SHA-256 is what is stored."""
-
-    table: Table
-
-    def create(self, name: str, scopes: Iterable[str]) -> tuple[str, Item]:
-        """Make a key; return its secret, which nobody can read again, and its row."""
-        if not re.fullmatch(r"[\w .@-]{1,64}", name):
-            raise InvalidRequestError(
-                "A key's name has 1 to 64 letters, digits, spaces or any of . _ @ -"
-            )
-        secret = _PREFIX + secrets.token_urlsafe(32)
-        row: Item = {
-            "id": _digest(secret)[:16],
-            "name": name,
-            "scopes": check_scopes(scopes),
-            "created_at": datetime.now(UTC).isoformat(),
-        }
-        self.table.put({"pk": _PARTITION, "sk": _digest(secret), **row})
-        return secret, row
-
-    def all(self) -> Iterator[Item]:
-        """Return every key's row, without anything secret."""
-        for row in self.table.query(_PARTITION):
-            yield {n: v for n, v in row.items() if n not in ("pk", "sk")}
-
-    def find(self, secret: str) -> Item | None:
-        """Return the row of the key with this secret."""
-        return self.table.get(_PARTITION, _digest(secret))
-
-    def revoke(self, key_id: str) -> None:
-        """Remove a key by its id; raise NotFoundError when there is none."""
-        for row in self.table.query(_PARTITION):
-            if row["id"] == key_id:
-                self.table.delete(_PARTITION, row["sk"])
-                return
-        raise NotFoundError(f"There is no API key {key_id}.")
+def fingerprint(secret: str) -> str:
+    """Return what is stored of a secret: its SHA-256."""
+    # The secrets hold 256 random bits, so a plain hash can be neither reversed nor
+    # guessed, and looking one up by hash compares nothing secret byte by byte.
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
-def _digest(secret: str) -> str:
-    # The secret holds 256 random bits, so a plain hash can be neither reversed nor
-    # guessed, and looking it up by hash compares nothing secret byte by byte.
-    return hashlib.sha256(secret.encode()).hexdigest()
+#: Tells whom a credential of one kind stands for; raises AuthenticationError.
+Reader = Callable[[str], Principal]
 
 
 @dataclass(slots=True)
@@ -160,38 +135,56 @@ class Gatekeeper:
     """Turns what a request carries into a principal."""
 
     mode: AuthMode
-    keys: KeyStore
-    clock: Callable[[], float] = time.monotonic
+    #: Reads an API key.
+    keys: Reader
+    #: Reads a JSON Web Token.
+    tokens: Reader
+    #: Takes a ticket, which works once.
+    tickets: Reader
+    clock: Callable[[], float] = time.time
     _seen: dict[str, tuple[float, Principal]] = field(default_factory=dict)
 
     def identify(
         self, headers: Mapping[str, str], query: Mapping[str, Any] | None = None
     ) -> Principal:
         """
-        Return the caller, from `Authorization: Bearer` or the `token` query parameter.
+        Return the caller, from `Authorization: Bearer`, an API key or a JWT.
 
-        The parameter is for browsers, which cannot set a header on a WebSocket.
-        Raises AuthenticationError when there is no valid key and the door is shut.
+        A browser cannot set a header on a WebSocket: there a `ticket` in the query
+        does, or a `token` with what the header would have held.
+        Raises AuthenticationError when there is nothing valid and the door is shut.
         """
         if self.mode == "open":
             return ANYBODY
-        secret = _token(headers) or str((query or {}).get("token") or "")
-        if not secret:
-            raise AuthenticationError(
-                "This needs an API key: send the header 'Authorization: Bearer ey_...'."
-            )
-        return self._principal(secret)
+        query = query or {}
+        secret = _token(headers) or str(query.get("token") or "")
+        if secret:
+            return self._bearer(secret)
+        if query.get("ticket"):
+            return self.tickets(str(query["ticket"]))
+        raise AuthenticationError(
+            "This needs an API key: send the header 'Authorization: Bearer ey_...'."
+        )
 
-    def _principal(self, secret: str) -> Principal:
-        until, principal = self._seen.get(_digest(secret), (0.0, ANYBODY))
-        if until > self.clock():
+    def _bearer(self, secret: str) -> Principal:
+        # No API key has a dot in it, every JWT has two.
+        return self.tokens(secret) if "." in secret else self._key(secret)
+
+    def _key(self, secret: str) -> Principal:
+        name, now = fingerprint(secret), self.clock()
+        until, principal = self._seen.get(name, (0.0, ANYBODY))
+        if until > now:
             return principal
-        row = self.keys.find(secret)
-        if row is None:
-            raise AuthenticationError("This API key is unknown or was revoked.")
-        principal = Principal(row["name"], frozenset(row["scopes"]), row["id"])
-        self._seen[_digest(secret)] = (self.clock() + _CACHE_SECONDS, principal)
+        principal = self.keys(secret)
+        kept = now + _CACHE_SECONDS
+        # What was read is trusted for a while, but never beyond its expiry.
+        until = kept if principal.until is None else min(kept, principal.until)
+        self._seen[name] = (until, principal)
         return principal
+
+    def forget(self, principal_id: str) -> None:
+        """Read a key anew the next time; other processes do within half a minute."""
+        self._seen = {n: s for n, s in self._seen.items() if s[1].id != principal_id}
 
 
 def _token(headers: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib import config, health
-from chalicelib.auth import Gatekeeper, KeyStore, require_topics
+from chalicelib.auth import Gatekeeper, Principal, require_topics
 from chalicelib.aws import Aws
 from chalicelib.table import Table
 from eventyard import __version__
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from chalicelib.events.routing import Router
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.service import EventService, Published
+    from chalicelib.keys import KeyStore
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
     from chalicelib.live.store import Connection, ConnectionStore
     from chalicelib.subscriptions.parts import Subscribed
+    from chalicelib.tickets import TicketStore
+    from chalicelib.tokens import TokenReader
     from chalicelib.wire import Placed
     from eventyard.core.event import Event
 
@@ -60,12 +63,41 @@ class Platform:
     @cached_property
     def keys(self) -> KeyStore:
         """Return the API keys."""
+        from chalicelib.keys import KeyStore
+
         return KeyStore(self.table)
+
+    @cached_property
+    def tickets(self) -> TicketStore:
+        """Return the tickets that open one live connection each."""
+        from chalicelib.tickets import TicketStore
+
+        return TicketStore(self.table)
+
+    @cached_property
+    def tokens(self) -> TokenReader:
+        """Return what reads JSON Web Tokens."""
+        from chalicelib.tokens import IssuerKeys, TokenReader
+
+        jwt = self.settings.jwt
+        return TokenReader(jwt, IssuerKeys(jwt.jwks_url if jwt else ""))
 
     @cached_property
     def gatekeeper(self) -> Gatekeeper:
         """Return what tells who is calling."""
-        return Gatekeeper(self.settings.auth, self.keys)
+        return Gatekeeper(
+            self.settings.auth,
+            self.keys.read,
+            self._read_token,
+            self._take_ticket,
+        )
+
+    # Named here, so that neither is made before somebody shows one.
+    def _read_token(self, token: str) -> Principal:
+        return self.tokens.read(token)
+
+    def _take_ticket(self, ticket: str) -> Principal:
+        return self.tickets.take(ticket)
 
     @cached_property
     def log(self) -> EventLog:

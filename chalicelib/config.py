@@ -7,17 +7,28 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
+from urllib.parse import urlsplit
 
 from eventyard.core.errors import EventRouterError
 
 AuthMode = Literal["open", "keys"]
 _DIGITS = re.compile(r"[0-9]{1,9}")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class ConfigurationError(EventRouterError):
     """A setting is missing or makes no sense."""
 
     code = "misconfigured"
+
+
+@dataclass(frozen=True, slots=True)
+class Jwt:
+    """Whose JSON Web Tokens are taken, for whom they must be, where their keys are."""
+
+    issuer: str
+    audience: str
+    jwks_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,8 @@ class Settings:
     allow_private_hosts: str
     #: How the names of queues begin that subscriptions may send to.
     target_queues: str
+    #: None: API keys alone are taken.
+    jwt: Jwt | None
 
 
 def from_environment(env: Mapping[str, str] | None = None) -> Settings:
@@ -90,6 +103,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         max_clients=_number(env, "EVENTYARD_MAX_CLIENTS", 0),
         allow_private_hosts=_text(env, "EVENTYARD_ALLOW_PRIVATE_HOSTS", ""),
         target_queues=_text(env, "EVENTYARD_TARGET_QUEUES", "eventyard-target-"),
+        jwt=_jwt(env),
     )
 
 
@@ -122,3 +136,35 @@ def _auth(env: Mapping[str, str]) -> AuthMode:
     if mode not in ("open", "keys"):
         raise ConfigurationError(f"EVENTYARD_AUTH must be open or keys, not {mode!r}.")
     return cast("AuthMode", mode)
+
+
+def _jwt(env: Mapping[str, str]) -> Jwt | None:
+    issuer = env.get("EVENTYARD_JWT_ISSUER") or ""
+    audience = env.get("EVENTYARD_JWT_AUDIENCE") or ""
+    url = env.get("EVENTYARD_JWT_JWKS_URL") or ""
+    if not (issuer or audience or url):
+        return None
+    # A token of the same issuer for somebody else must not open this door.
+    for name, value in (("ISSUER", issuer), ("AUDIENCE", audience)):
+        if not value:
+            raise ConfigurationError(
+                f"EVENTYARD_JWT_{name} is missing: tokens need issuer and audience."
+            )
+    url = url or f"{issuer.rstrip('/')}/.well-known/jwks.json"
+    if not _is_safe(url):
+        raise ConfigurationError(
+            "EVENTYARD_JWT_JWKS_URL must be an https address (http on this machine "
+            f"alone), not {url!r}; without it the issuer must be one."
+        )
+    return Jwt(issuer, audience, url)
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        return False
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    return secure and bool(host)

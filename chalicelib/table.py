@@ -163,7 +163,8 @@ class Table:
         """
         Set attributes of an item that exists; tell whether it was done.
 
-        `only_if` names attributes and the values they must still have.
+        `only_if` names attributes and the values they must still have; None stands
+        for one that must not be there.
         """
         expected = {"pk": pk, **(only_if or {})}
         values = {f":s_{n}": v for n, v in changes.items()}
@@ -173,7 +174,7 @@ class Table:
                 TableName=self.name,
                 Key=_key(pk, sk),
                 UpdateExpression="SET " + ", ".join(f"#{n} = :s_{n}" for n in changes),
-                ConditionExpression=" AND ".join(f"#{n} = :c_{n}" for n in expected),
+                ConditionExpression=" AND ".join(map(_condition, expected.items())),
                 ExpressionAttributeNames={f"#{n}": n for n in {*changes, *expected}},
                 ExpressionAttributeValues=marshal(values),
             )
@@ -265,10 +266,19 @@ class Table:
 
     def delete(self, pk: str, sk: str) -> bool:
         """Remove an item; tell whether there was one."""
+        return self.take(pk, sk) is not None
+
+    def take(self, pk: str, sk: str) -> Item | None:
+        """Remove an item and return it; of several callers one gets it."""
         answer = self._aws.dynamodb.delete_item(
             TableName=self.name, Key=_key(pk, sk), ReturnValues="ALL_OLD"
         )
-        return bool(answer.get("Attributes"))
+        return unmarshal(answer["Attributes"]) if answer.get("Attributes") else None
+
+
+def _condition(expected: tuple[str, Any]) -> str:
+    name, value = expected
+    return f"attribute_not_exists(#{name})" if value is None else f"#{name} = :c_{name}"
 
 
 def _key(pk: str, sk: str) -> Any:

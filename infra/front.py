@@ -129,7 +129,7 @@ class Front:
                 error.status,
                 "connection_refused",
                 "The platform refused the connection: check channel, events, cursor "
-                "and, where keys are asked for, token.",
+                "and, where keys are asked for, ticket or token.",
             )
         client = web.WebSocketResponse(max_msg_size=0, compress=False)
         await client.prepare(request)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from chalicelib.auth import KeyStore
 from chalicelib.aws import Aws
+from chalicelib.keys import KeyStore
 from chalicelib.table import Table
 from eventyard.core.errors import EventRouterError
 from infra.deploy import AWS_ERRORS, Deployer, DeployError

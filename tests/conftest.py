@@ -99,6 +99,8 @@ def clock(platform) -> Clock:
     platform.connections.clock = stopped
     platform._delivery.clock = stopped
     platform.gatekeeper.clock = stopped
+    platform.keys.clock = stopped
+    platform.tickets.clock = stopped
     platform._marks.clock = stopped
     platform.agenda.clock = stopped
     subscribed = platform.subscribed

@@ -14,6 +14,7 @@ from chalicelib.api import (
     replays,
     schedule,
     subscriptions,
+    tickets,
     why,
 )
 
@@ -27,6 +28,7 @@ FAMILIES: Final = (
     replays,
     operations,
     keys,
+    tickets,
     documents,
     pages,
 )

@@ -28,6 +28,7 @@ from eventyard.core.errors import (
     EventRouterError,
     InvalidRequestError,
     PermissionDeniedError,
+    UnavailableError,
 )
 from eventyard.core.topics import TopicPattern, compile_pattern, covers
 from eventyard.core.wire import loads
@@ -44,7 +45,11 @@ _SETTLED_SECONDS: Final = 60
 #: How many connections one tick of the sweep asks the gateway about.
 ASKED_A_TICK: Final = 200
 _CLIENT_ID: Final = re.compile(r"[\w.:@/ -]{1,128}")
-_STATUS: Final = {AuthenticationError: 401, PermissionDeniedError: 403}
+_STATUS: Final = {
+    AuthenticationError: 401,
+    PermissionDeniedError: 403,
+    UnavailableError: 503,
+}
 
 
 @dataclass
@@ -61,7 +66,7 @@ class LiveService:
 
     def connect(self, event: Item) -> Item:
         """
-        Admit a connection, or refuse it with 400, 401 or 403.
+        Admit a connection, or refuse it with 400, 401, 403 or 503.
 
         Nothing can be sent from inside the connect call, so the greeting goes
         through the queue.

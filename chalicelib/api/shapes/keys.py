@@ -1,4 +1,4 @@
-"""API keys: what one is made of, and what is told of it."""
+"""API keys: what makes one, and what is told of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from pydantic import Field
 
 from chalicelib.api.shapes._base import Answer, Body, Moment
 
+#: The longest that a key may be made for: ten years.
+LONGEST = 315_360_000
 _SCOPES = [["events:publish:order.*", "events:subscribe"]]
 
 
 class NewKey(Body):
-    """What makes an API key: who will use it, and for what."""
+    """What makes an API key: who will use it, for what, and for how long."""
 
     name: str = Field(
         min_length=1,
@@ -24,6 +26,23 @@ class NewKey(Body):
         "for a topic pattern.",
         examples=_SCOPES,
     )
+    expires_in_s: int | None = Field(
+        default=None,
+        ge=1,
+        le=LONGEST,
+        description="After so many seconds it is refused; without, it lasts.",
+    )
+
+
+class Rotation(Body):
+    """How a key is replaced."""
+
+    grace_s: int = Field(
+        default=86_400,
+        ge=0,
+        le=604_800,
+        description="So many seconds the old secret goes on working.",
+    )
 
 
 class Key(Answer):
@@ -33,6 +52,15 @@ class Key(Answer):
     name: str = Field(examples=["ci"])
     scopes: list[str] = Field(examples=_SCOPES)
     created_at: Moment
+    expires_in_s: int | None = Field(
+        default=None, description="How long it was made for, in seconds."
+    )
+    expires_at: Moment | None = Field(
+        default=None, description="From then on it is refused."
+    )
+    replaced_by: str | None = Field(
+        default=None, description="The id of the key that it was rotated to."
+    )
 
 
 class MadeKey(Key):
@@ -41,6 +69,12 @@ class MadeKey(Key):
     key: str = Field(
         description="The secret: it is shown once, here.", examples=["ey_..."]
     )
+
+
+class RotatedKey(MadeKey):
+    """The successor of a key, with its secret."""
+
+    replaces: Key = Field(description="The old key, and until when it works.")
 
 
 class Keys(Answer):

@@ -50,6 +50,7 @@ export const getQueues = () => request("api/v1/queues");
 export const getEvent = (id) => request(`api/v1/events/${encodeURIComponent(id)}`);
 export const publish = (draft) => request("api/v1/events", { method: "POST", body: draft });
 export const getDeadLetters = (queue) => request(`api/v1/queues/${encodeURIComponent(queue)}/dead-letters?limit=20`);
+export const getTicket = () => request("api/v1/tickets", { method: "POST" });
 export const redrive = (queue) => request(`api/v1/queues/${encodeURIComponent(queue)}/redrive`, { method: "POST" });
 
 /** Ask for the health; a 503 that names its checks is an answer, not an error. */

@@ -1,6 +1,6 @@
 // The live connection: comes back by itself, resumes from its cursor, drops repeats.
 
-import { apiKey } from "./api.js";
+import { apiKey, getTicket } from "./api.js";
 
 const PING_MS = 25_000;
 const SILENCE_MS = 10_000;
@@ -27,6 +27,7 @@ export class Live {
     Object.assign(this, { liveUrl, onEvents, onStatus, onHello });
     this.clientId = `page-${randomHex()}`;
     this.seen = new Set();
+    this.round = 0;
     this.status = { state: "connecting", since: Date.now() };
     window.addEventListener("online", () => this.wake());
     window.addEventListener("offline", () => this.drop());
@@ -46,13 +47,26 @@ export class Live {
     this.connect();
   }
 
-  connect() {
+  async connect() {
     clearTimeout(this.retry);
-    const socket = new WebSocket(this.address());
+    const round = ++this.round;
+    const ticket = await this.ticket(round);
+    if (round !== this.round) return; // Another attempt has overtaken this one.
+    const socket = new WebSocket(this.address(ticket));
     this.socket = socket;
     socket.onopen = () => this.opened();
     socket.onmessage = (message) => this.received(message.data);
     socket.onclose = () => socket === this.socket && this.lost();
+  }
+
+  // A key must not stand in an address, where logs keep it: a ticket works once.
+  async ticket(round) {
+    try {
+      return apiKey.get() && (await getTicket()).ticket;
+    } catch {
+      if (round === this.round) this.lost();
+      return "";
+    }
   }
 
   // Back from sleep or from another tab: a dead socket shows itself by a ping.
@@ -61,10 +75,10 @@ export class Live {
     else if (this.socket.readyState === WebSocket.OPEN) this.ping();
   }
 
-  address() {
+  address(ticket) {
     const query = new URLSearchParams({ events: this.topics.join(",") || "*", client_id: this.clientId, frames: "batch" });
     if (this.cursor) query.set("cursor", this.cursor);
-    if (apiKey.get()) query.set("token", apiKey.get());
+    if (ticket) query.set("ticket", ticket);
     if (this.liveUrl) return `${this.liveUrl}?channel=dashboard&${query}`;
     return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/dashboard?${query}`;
   }
@@ -125,6 +139,7 @@ export class Live {
   }
 
   close() {
+    this.round += 1;
     clearInterval(this.pinger);
     clearTimeout(this.watchdog);
     clearTimeout(this.retry);

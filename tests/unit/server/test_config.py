@@ -16,12 +16,17 @@ NEEDED = {
     "EVENTYARD_CHORES_QUEUE_URL": "c",
     "EVENTYARD_CHORES_DEAD_URL": "cd",
 }
+TOKENS = {
+    "EVENTYARD_JWT_ISSUER": "https://id.test/",
+    "EVENTYARD_JWT_AUDIENCE": "eventyard",
+}
 
 
 def test_what_may_be_left_out_has_its_default():
     settings = config.from_environment(NEEDED)
 
     assert settings.stage == "dev"
+    assert settings.jwt is None
     assert (settings.log_shards, settings.retention_days) == (1, 30)
     assert (settings.max_clients, settings.live_endpoint, settings.live_url) == (
         0,
@@ -57,11 +62,17 @@ def test_a_missing_resource_is_named(missing):
         ("EVENTYARD_RETENTION_DAYS", "0"),
         ("EVENTYARD_RETENTION_DAYS", "9" * 5_000),
         ("EVENTYARD_MAX_CLIENTS", "many"),
+        ("EVENTYARD_JWT_JWKS_URL", "http://id.test/keys"),
+        ("EVENTYARD_JWT_JWKS_URL", "ftp://id.test/keys"),
+        ("EVENTYARD_JWT_JWKS_URL", "https:///keys"),
+        ("EVENTYARD_JWT_JWKS_URL", "https://id.test:x/keys"),
+        ("EVENTYARD_JWT_JWKS_URL", "http://localhost.id.test/keys"),
+        ("EVENTYARD_JWT_JWKS_URL", "keys.json"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named(name, value):
     with pytest.raises(config.ConfigurationError, match=name):
-        config.from_environment({**NEEDED, name: value})
+        config.from_environment({**NEEDED, **TOKENS, name: value})
 
 
 def test_every_setting_is_read():
@@ -74,6 +85,9 @@ def test_every_setting_is_read():
         "EVENTYARD_LOG_SHARDS": "32",
         "EVENTYARD_RETENTION_DAYS": "1",
         "EVENTYARD_MAX_CLIENTS": "7",
+        "EVENTYARD_JWT_ISSUER": "https://id.test/",
+        "EVENTYARD_JWT_AUDIENCE": "us",
+        "EVENTYARD_JWT_JWKS_URL": "http://[::1]:8080/keys",
     }
 
     assert config.from_environment(given) == config.Settings(
@@ -94,7 +108,34 @@ def test_every_setting_is_read():
         log_shards=32,
         retention_days=1,
         max_clients=7,
+        jwt=config.Jwt("https://id.test/", "us", "http://[::1]:8080/keys"),
     )
+
+
+@pytest.mark.parametrize("issuer", ["https://id.test", "https://id.test/"])
+def test_an_issuers_keys_are_where_they_usually_are(issuer):
+    settings = config.from_environment(
+        {**NEEDED, **TOKENS, "EVENTYARD_JWT_ISSUER": issuer}
+    )
+
+    assert settings.jwt is not None
+    assert settings.jwt.issuer == issuer
+    assert settings.jwt.jwks_url == "https://id.test/.well-known/jwks.json"
+
+
+@pytest.mark.parametrize("missing", TOKENS)
+def test_tokens_need_both_an_issuer_and_an_audience(missing):
+    given = {name: value for name, value in TOKENS.items() if name != missing}
+
+    with pytest.raises(config.ConfigurationError, match=missing):
+        config.from_environment({**NEEDED, **given})
+
+
+def test_an_issuer_that_is_no_address_needs_the_address_of_its_keys():
+    given = {**NEEDED, **TOKENS, "EVENTYARD_JWT_ISSUER": "accounts"}
+
+    with pytest.raises(config.ConfigurationError, match="JWKS_URL"):
+        config.from_environment(given)
 
 
 def test_an_empty_number_is_the_default():
