@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.service import EventService, Published
     from chalicelib.keys import KeyStore
+    from chalicelib.events.streams import Streams
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
@@ -124,6 +125,13 @@ class Platform:
     def _schedule(self, *commit: Any) -> list[Published]:
         # Made when something is scheduled, which most functions never see.
         return self.schedule.accept(*commit)
+
+    @cached_property
+    def streams(self) -> Streams:
+        """Return the event streams."""
+        from chalicelib.events.streams import Streams
+
+        return Streams(self.table, self.log, self.events.claims, self.events.check)
 
     @cached_property
     def schedule(self) -> Schedule:

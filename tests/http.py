@@ -37,6 +37,9 @@ class Http:
     def post(self, path: str, body: Any = None, **headers: str) -> Answer:
         return self._call("POST", path, body, headers)
 
+    def put(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self._call("PUT", path, body, headers)
+
     def delete(self, path: str, **headers: str) -> Answer:
         return self._call("DELETE", path, None, headers)
 

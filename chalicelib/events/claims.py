@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.aws import Item
 from chalicelib.table import Table
 
 #: How long an idempotency key is remembered; an event's own id as long as the event.
@@ -41,8 +42,15 @@ class Claims:
 
     def take_key(self, owner: str, key: str, commit: str, digest: str) -> Claim:
         """Claim an `Idempotency-Key` of one caller for a commit."""
-        name = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
-        return self._take(f"claim#{name}", "key", commit, digest, KEY_SECONDS)
+        return self._take(*_key_of(owner, key), commit, digest, KEY_SECONDS)
+
+    def key_item(self, owner: str, key: str, commit: str, digest: str) -> Item:
+        """Return what `take_key` writes, for those who write it together with more."""
+        return self._item(*_key_of(owner, key), commit, digest, KEY_SECONDS)
+
+    def find_key(self, owner: str, key: str) -> Item | None:
+        """Return the claim of a key, whoever took it."""
+        return self.table.get(*_key_of(owner, key))
 
     def take_id(self, source: str, event_id: str, commit: str, digest: str) -> Claim:
         """Claim an event's own id, unique within its source, for a commit."""
@@ -71,8 +79,17 @@ class Claims:
         return self.clock() - claim.taken_at > ABANDONED_SECONDS
 
     def _take(self, pk: str, sk: str, commit: str, digest: str, seconds: int) -> Claim:
+        item = self._item(pk, sk, commit, digest, seconds)
+        if self.table.put_new(item):
+            return Claim(pk, sk, commit, digest, item["at"], mine=True)
+        row = self.table.get(pk, sk)
+        if row is None:  # it expired between the two calls
+            return self._take(pk, sk, commit, digest, seconds)
+        return Claim(pk, sk, row["commit"], row["digest"], row["at"], mine=False)
+
+    def _item(self, pk: str, sk: str, commit: str, digest: str, seconds: int) -> Item:
         now = self.clock()
-        item = {
+        return {
             "pk": pk,
             "sk": sk,
             "commit": commit,
@@ -80,9 +97,8 @@ class Claims:
             "at": now,
             "ttl": int(now) + seconds,
         }
-        if self.table.put_new(item):
-            return Claim(pk, sk, commit, digest, now, mine=True)
-        row = self.table.get(pk, sk)
-        if row is None:  # it expired between the two calls
-            return self._take(pk, sk, commit, digest, seconds)
-        return Claim(pk, sk, row["commit"], row["digest"], row["at"], mine=False)
+
+
+def _key_of(owner: str, key: str) -> tuple[str, str]:
+    name = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
+    return f"claim#{name}", "key"

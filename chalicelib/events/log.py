@@ -103,7 +103,11 @@ class EventLog:
 
         Returns False, and writes nothing, when a commit of this key is there.
         """
-        item = {
+        return self.table.put_new(self.item(key, events, by))
+
+    def item(self, key: str, events: Sequence[Event], by: str) -> Item:
+        """Return what `append` writes, for those who write it together with more."""
+        return {
             "pk": self.partition(key),
             "sk": key,
             "n": len(events),
@@ -111,7 +115,6 @@ class EventLog:
             "ttl": int(self.clock()) + self.retention_days * 86_400,
             **self._body(key, events),
         }
-        return self.table.put_new(item)
 
     def _body(self, key: str, events: Sequence[Event]) -> Item:
         text = dumps([event.to_dict() for event in events])

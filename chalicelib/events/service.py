@@ -101,7 +101,7 @@ class EventService:
         Raises InvalidRequestError, PayloadTooLargeError, or ConflictError when the
         key was used for something else.
         """
-        self._check(drafts)
+        self.check(drafts)
         if any(draft.deliver_at for draft in drafts):
             return self.later(drafts, by, idempotency_key)
         key = self.log.new_key()
@@ -109,7 +109,8 @@ class EventService:
             return self._publish_keyed(drafts, by, idempotency_key, key)
         return self._commit(drafts, by, key)
 
-    def _check(self, drafts: Sequence[Draft]) -> None:
+    def check(self, drafts: Sequence[Draft]) -> None:
+        """Raise InvalidRequestError unless these may be a commit."""
         if not 1 <= len(drafts) <= MAX_EVENTS:
             raise InvalidRequestError(
                 f"A commit has 1 to {MAX_EVENTS} events, not {len(drafts)}.",
