@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from chalicelib.events.routing import Router
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.service import EventService, Published
-    from chalicelib.keys import KeyStore
     from chalicelib.events.streams import Streams
+    from chalicelib.keys import KeyStore
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService

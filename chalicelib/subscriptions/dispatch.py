@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from chalicelib.aws import Item
 from chalicelib.subscriptions.courier import Courier, Parcel, parcels_of
-from chalicelib.subscriptions.model import RUNNING, Subscription
+from chalicelib.subscriptions.model import OWN, RUNNING, Subscription
 from chalicelib.subscriptions.store import (
     VERSION_KEY,
     Amounts,
@@ -43,6 +43,11 @@ class Wanted:
         self.amounts.setdefault(subscription_id, Counter())[what] += n
 
 
+def is_own(topic: str) -> bool:
+    """Tell whether a topic is the platform's own: only who names it is sent it."""
+    return topic.startswith(OWN + ".")
+
+
 @dataclass(slots=True)
 class Roster:
     """Every subscription that runs, as of one version, behind one matcher."""
@@ -69,7 +74,7 @@ class Roster:
             if placed.event.is_expired(now):
                 continue
             matched = self._match(placed, wanted)
-            if placed.event.target is None:
+            if placed.event.target is None and not is_own(placed.event.type):
                 seen[placed.event.type] += 1
                 hits.update(matched)
         self._count_filtered(seen, hits, wanted)
@@ -88,7 +93,11 @@ class Roster:
     def _concerns(self, subscription_id: str, placed: Placed) -> bool:
         row = self.rows[subscription_id]
         target = placed.event.target
-        return placed.place >= row.since and target in (None, row.name, row.id)
+        return (
+            placed.place >= row.since
+            and target in (None, row.name, row.id)
+            and (not is_own(placed.event.type) or row.names_own)
+        )
 
     def _take(self, subscription_id: str, placed: Placed, wanted: Wanted) -> None:
         wanted.count(subscription_id, "matched")

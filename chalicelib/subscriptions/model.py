@@ -16,6 +16,10 @@ RUNNING: Final = "RUNNING"
 PAUSED: Final = "PAUSED"
 DISABLED: Final = "DISABLED"
 
+#: How the topics of the platform's own events begin. A wildcard does not stand for
+#: it: who subscribes to everything means the events of the team.
+OWN: Final = "eventyard"
+
 #: The waits between attempts that Svix and others have settled on: 27.6 hours in all.
 SCHEDULE_S: Final = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 36000.0)
 #: After so long without one success a subscription is disabled: five days.
@@ -111,6 +115,11 @@ class Subscription:
     page: int = 0
     #: Grows with each change, so that two changes at once do not mix.
     revision: int = 1
+
+    @property
+    def names_own(self) -> bool:
+        """Tell whether it asks for the platform's own events by name."""
+        return any(topic.split(".")[0] == OWN for topic in self.topics)
 
     @property
     def attempts_allowed(self) -> int:

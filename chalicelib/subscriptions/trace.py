@@ -10,8 +10,8 @@ from typing import Any, Final
 from eventyard.core.explain import explain
 
 from chalicelib.aws import Item
-from chalicelib.subscriptions.dispatch import View
-from chalicelib.subscriptions.model import RUNNING, Subscription, covered
+from chalicelib.subscriptions.dispatch import View, is_own
+from chalicelib.subscriptions.model import OWN, RUNNING, Subscription, covered
 from chalicelib.subscriptions.rows import Row, Rows
 from chalicelib.subscriptions.service import describe
 from chalicelib.subscriptions.store import SubscriptionStore
@@ -68,6 +68,11 @@ class Tracer:
         if event.target not in (None, subscription.name, subscription.id):
             return _reason(
                 {"target": event.target}, f"the event is for {event.target} alone"
+            )
+        if is_own(event.type) and not subscription.names_own:
+            return _reason(
+                {"topics": list(subscription.topics)},
+                f"the platform's own events go to who names {OWN}.* in topics",
             )
         if placed.place < subscription.since:
             return _reason(
