@@ -248,7 +248,7 @@ class Platform:
             self.table,
             Needs(
                 log_find=self.log.find,
-                log_forward=self.log.forward,
+                log_through=self.log.through,
                 fetched=self.log.fetched,
                 view=self._view,
                 locate=self.events.locate,

@@ -18,6 +18,7 @@ import pytest
 from tests.calls import Calls
 from tests.fakes import Clock, FakeGateway
 from tests.pump import Pump
+from tests.receiver import Receiver
 
 for name in list(os.environ):
     if name.startswith(("EVENTYARD_", "AWS_")) and name != "AWS_CA_BUNDLE":
@@ -138,6 +139,14 @@ def locked(platform):
 def pump(platform) -> Pump:
     """Carries events through stream, relay, topic, queues and handlers, step by step."""
     return Pump(platform)
+
+
+@pytest.fixture
+def receiver(platform) -> Iterator[Receiver]:
+    """A webhook receiver on loopback, which is allowed here."""
+    platform.subscribed.guard.__init__("127.0.0.1")
+    with Receiver() as made:
+        yield made
 
 
 @pytest.fixture
