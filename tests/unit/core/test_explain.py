@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eventyard.core._phrases import shown
 from eventyard.core.errors import SubscriptionError
 from eventyard.core.explain import Miss, explain
 from eventyard.core.filters import compile_filter
@@ -326,3 +327,12 @@ def test_there_is_an_explanation_exactly_when_there_is_no_match(
 def test_an_explanation_can_be_sent_as_json(value, operand):
     miss = explain("*", {"value": {"$eq": operand}}, "t", {"value": value})
     assert miss is None or json.loads(json.dumps(miss.to_dict())) == miss.to_dict()
+
+
+def test_what_is_wide_and_deep_is_shown_in_no_time():
+    wide: object = 1
+    for _ in range(40):
+        wide = [wide] * 4
+    assert shown(wide).startswith("[[[[…], […], […], […]], [[…]")
+    assert len(shown(wide)) < 200
+    assert shown([[[[1]]]]) == "[[[[…]]]]"
