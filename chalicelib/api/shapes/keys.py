@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from chalicelib.api.shapes._base import Answer, Body, Moment
 
+# Shown, not checked here: the store says better what is wrong.
+_Scope = Annotated[
+    str,
+    Field(
+        json_schema_extra={"pattern": r"^(admin|events:(publish|subscribe)(:\S+)?)$"}
+    ),
+]
 _SCOPES = [["events:publish:order.*", "events:subscribe"]]
 
 
@@ -17,8 +26,9 @@ class NewKey(Body):
         max_length=64,
         description="Who will use it: letters, digits, spaces and . _ @ -",
         examples=["ci"],
+        json_schema_extra={"pattern": r"^[\w .@-]+$"},
     )
-    scopes: list[str] = Field(
+    scopes: list[_Scope] = Field(
         min_length=1,
         description="`admin`, `events:publish`, `events:subscribe`; the last two also "
         "for a topic pattern.",
