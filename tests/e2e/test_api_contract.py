@@ -49,6 +49,14 @@ def test_every_answer_is_a_documented_one(case: Case, asked: RunningPlatform) ->
     ask(case, asked)
 
 
+def test_a_path_with_a_new_line_is_answered_by_the_platform(
+    asked: RunningPlatform,
+) -> None:
+    status, told = asked.request("GET", "/api/v1/events/a%0Ab")
+
+    assert (status, told["error"]["code"]) == (404, "not_found")
+
+
 @pytest.mark.soak
 @schema.parametrize()
 @settings(_ALIKE, max_examples=500)
