@@ -20,14 +20,22 @@ from chalice.app import (
 )
 
 from chalicelib import telemetry
-from chalicelib.api import _endpoint, events, keys, operations, pages, tickets
+from chalicelib.api import (
+    _endpoint,
+    events,
+    keys,
+    operations,
+    pages,
+    schemas,
+    tickets,
+)
 from chalicelib.bootstrap import platform
 
 app = Chalice(app_name="eventyard")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.register_middleware(telemetry.each_invocation, "all")
 app.register_middleware(_endpoint.one_shape, "http")
-for family in (events, keys, operations, pages, tickets):
+for family in (events, keys, operations, pages, schemas, tickets):
     app.register_blueprint(family.routes.blueprint)
 
 

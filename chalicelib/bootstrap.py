@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
     from chalicelib.events.relay import Relay
     from chalicelib.events.routing import Router
+    from chalicelib.events.schemas import SchemaService
     from chalicelib.events.service import EventService
     from chalicelib.keys import KeyStore
     from chalicelib.live.delivery import Delivery
@@ -113,7 +114,14 @@ class Platform:
         from chalicelib.events.service import EventService
 
         claims = Claims(self.table, self.settings.retention_days)
-        return EventService(self.log, claims)
+        return EventService(self.log, claims, self.schemas.vet)
+
+    @cached_property
+    def schemas(self) -> SchemaService:
+        """Return the schemas of topics."""
+        from chalicelib.events.schemas import SchemaService, SchemaStore
+
+        return SchemaService(SchemaStore(self.table))
 
     @cached_property
     def audit(self) -> Audit:

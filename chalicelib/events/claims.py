@@ -41,8 +41,11 @@ class Claims:
 
     def take_key(self, owner: str, key: str, commit: str, digest: str) -> Claim:
         """Claim an `Idempotency-Key` of one caller for a commit."""
-        name = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
-        return self._take(f"claim#{name}", "key", commit, digest, KEY_SECONDS)
+        return self._take(_partition(owner, key), "key", commit, digest, KEY_SECONDS)
+
+    def has_key(self, owner: str, key: str) -> bool:
+        """Tell whether an `Idempotency-Key` was claimed before."""
+        return self.table.get(_partition(owner, key), "key") is not None
 
     def take_id(self, source: str, event_id: str, commit: str, digest: str) -> Claim:
         """Claim an event's own id, unique within its source, for a commit."""
@@ -86,3 +89,8 @@ class Claims:
         if row is None:  # it expired between the two calls
             return self._take(pk, sk, commit, digest, seconds)
         return Claim(pk, sk, row["commit"], row["digest"], row["at"], mine=False)
+
+
+def _partition(owner: str, key: str) -> str:
+    name = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
+    return f"claim#{name}"

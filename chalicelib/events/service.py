@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from chalicelib.events.claims import Claim, Claims
@@ -40,6 +40,17 @@ class Draft:
     own_id: bool
 
 
+#: What schemas have against one event that is accepted all the same.
+Warnings = Sequence[Mapping[str, str]]
+#: Tells of each event what to warn of; raises ValidationError to refuse them all.
+Vet = Callable[[Sequence[Event]], Sequence[Warnings]]
+
+
+def accept_all(events: Sequence[Event]) -> Sequence[Warnings]:
+    """Warn of nothing."""
+    return [()] * len(events)
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """What a publisher is told of one event."""
@@ -47,15 +58,18 @@ class Published:
     event_id: str
     timestamp: str
     deduplicated: bool
+    warnings: Warnings = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the shape the HTTP interface answers with."""
-        told = {
+        told: dict[str, Any] = {
             "event_id": self.event_id,
             "status": "published",
             "timestamp": self.timestamp,
         }
-        return {**told, "deduplicated": True} if self.deduplicated else told
+        more = {"deduplicated": True} if self.deduplicated else {}
+        warned = {"warnings": list(self.warnings)} if self.warnings else {}
+        return {**told, **more, **warned}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,8 @@ class EventService:
 
     log: EventLog
     claims: Claims
+    #: Holds events against the schemas of their topics.
+    vet: Vet = accept_all
     #: How many commits one listing looks at before it answers with a cursor.
     looked_at: int = 2_000
 
@@ -85,14 +101,31 @@ class EventService:
         own, or a payload over 200 KB. A retry with the same key or the same ids
         answers with what the first call made, also when that one died on its way.
 
-        Raises InvalidRequestError, PayloadTooLargeError, or ConflictError when the
-        key was used for something else.
+        Raises InvalidRequestError, PayloadTooLargeError, ValidationError when an
+        enforced schema is violated, or ConflictError when the key was used for
+        something else.
         """
         self._check(drafts)
+        warned = self._vetted(drafts, by, idempotency_key)
         key = self.log.new_key()
         if idempotency_key is not None:
-            return self._publish_keyed(drafts, by, idempotency_key, key)
-        return self._commit(drafts, by, key)
+            told = self._publish_keyed(drafts, by, idempotency_key, key)
+        else:
+            told = self._commit(drafts, by, key)
+        if not any(warned):
+            return told
+        return [replace(t, warnings=w) for t, w in zip(told, warned, strict=True)]
+
+    def _vetted(
+        self, drafts: Sequence[Draft], by: str, idempotency_key: str | None
+    ) -> Sequence[Warnings]:
+        try:
+            return self.vet([draft.event for draft in drafts])
+        except ValidationError:
+            # A retry is answered as its first call was, whatever schema came since.
+            if idempotency_key and self.claims.has_key(by, idempotency_key):
+                return [()] * len(drafts)
+            raise
 
     def _check(self, drafts: Sequence[Draft]) -> None:
         if not 1 <= len(drafts) <= MAX_EVENTS:
