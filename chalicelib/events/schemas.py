@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,7 +61,8 @@ class Schema:
     def to_dict(self) -> dict[str, Any]:
         """Return the shape that HTTP answers with."""
         fields = asdict(self)
-        return {**fields, "schema": json.loads(fields.pop("text"))}
+        fields["schema"] = json.loads(fields.pop("text"))
+        return fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,12 @@ class Book:
     def __init__(self, schemas: Iterable[Schema], read_at: float) -> None:
         self.read_at = read_at
         self._schemas = {s.id: s for s in schemas if s.mode != "off"}
-        self._matcher = Matcher(
-            (s.id, [s.topics], None) for s in self._schemas.values()
-        )
+
+    @cached_property
+    def _matcher(self) -> Matcher[str]:
+        from eventyard.core.matching import Matcher
+
+        return Matcher((s.id, [s.topics], None) for s in self._schemas.values())
 
     def __len__(self) -> int:
         return len(self._schemas)
