@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.service import EventService, Published
     from chalicelib.events.streams import Streams
+    from chalicelib.events.schemas import SchemaService
     from chalicelib.keys import KeyStore
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
@@ -120,7 +121,7 @@ class Platform:
         from chalicelib.events.service import EventService
 
         claims = Claims(self.table, self.settings.retention_days)
-        return EventService(self.log, claims, self._schedule)
+        return EventService(self.log, claims, self._schedule, self.schemas.vet)
 
     def _schedule(self, *commit: Any) -> list[Published]:
         # Made when something is scheduled, which most functions never see.
@@ -131,7 +132,7 @@ class Platform:
         """Return the event streams."""
         from chalicelib.events.streams import Streams
 
-        return Streams(self.table, self.log, self.events.claims, self.events.check)
+        return Streams(self.table, self.log, self.events.claims, self.events.admit)
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -139,6 +140,12 @@ class Platform:
         from chalicelib.events.schedule import Schedule
 
         return Schedule(self.table, self.events, self.agenda, self.chores.send)
+    @cached_property
+    def schemas(self) -> SchemaService:
+        """Return the schemas of topics."""
+        from chalicelib.events.schemas import SchemaService, SchemaStore
+
+        return SchemaService(SchemaStore(self.table))
 
     @cached_property
     def audit(self) -> Audit:

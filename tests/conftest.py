@@ -102,6 +102,7 @@ def clock(platform) -> Clock:
     platform.gatekeeper.clock = stopped
     platform.keys.clock = stopped
     platform.tickets.clock = stopped
+    platform.schemas.clock = stopped
     platform._marks.clock = stopped
     platform.agenda.clock = stopped
     subscribed = platform.subscribed
@@ -124,7 +125,11 @@ def clock(platform) -> Clock:
 @pytest.fixture
 def calls(platform) -> Calls:
     """Every AWS call that the platform makes from here on."""
-    return Calls(platform.aws)
+    made = Calls(platform.aws)
+    # What a process reads every ten seconds is no part of any one call.
+    platform.schemas.current()
+    made.clear()
+    return made
 
 
 @pytest.fixture
