@@ -20,14 +20,23 @@ from chalice.app import (
 )
 
 from chalicelib import telemetry
-from chalicelib.api import _endpoint, events, keys, operations, pages, schedule, streams
+from chalicelib.api import (
+    _endpoint,
+    events,
+    keys,
+    operations,
+    pages,
+    requests,
+    schedule,
+    streams,
+)
 from chalicelib.bootstrap import platform
 
 app = Chalice(app_name="eventyard")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.register_middleware(telemetry.each_invocation, "all")
 app.register_middleware(_endpoint.one_shape, "http")
-for family in (events, keys, operations, pages, schedule, streams):
+for family in (events, keys, operations, pages, requests, schedule, streams):
     app.register_blueprint(family.routes.blueprint)
 
 

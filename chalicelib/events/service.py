@@ -31,6 +31,8 @@ MAX_ADDRESS: Final = 2_048
 #: The most bytes of events in one page: Lambda answers with at most 6 MB.
 _PAGE_BYTES: Final = 4_000_000
 _PREFIX: Final = "evt_"
+#: What the private address of a request begins with; its commit's key follows.
+REPLY: Final = "reply."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class EventService:
     claims: Claims
     #: Takes drafts that have a `deliver_at`, with who published them and which key.
     later: Callable[[Sequence[Draft], str, str | None], list[Published]]
+    #: Takes drafts that answer a request, with who published them.
+    answer: Callable[[Sequence[Draft], str], list[Published]]
     #: How many commits one listing looks at before it answers with a cursor.
     looked_at: int = 2_000
 
@@ -101,6 +105,8 @@ class EventService:
         key was used for something else.
         """
         self.check(drafts)
+        if any(is_reply(draft.event.type) for draft in drafts):
+            return self.answer(drafts, by)
         if any(draft.deliver_at for draft in drafts):
             return self.later(drafts, by, idempotency_key)
         key = self.log.new_key()
@@ -327,6 +333,11 @@ class _Plan:
         if not same or (self.claimed and claim.commit != self.key):
             raise _busy(event_id)
         self.key = claim.commit
+
+
+def is_reply(topic: str) -> bool:
+    """Tell whether a topic is the private address of a request."""
+    return topic.startswith(REPLY) and ulid.is_ulid(topic.removeprefix(REPLY))
 
 
 def _busy(what: str) -> UnavailableError:
