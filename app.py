@@ -28,6 +28,7 @@ from chalicelib.api import (
     pages,
     requests,
     schedule,
+    stream,
     streams,
 )
 from chalicelib.bootstrap import platform
@@ -36,7 +37,16 @@ app = Chalice(app_name="eventyard")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.register_middleware(telemetry.each_invocation, "all")
 app.register_middleware(_endpoint.one_shape, "http")
-for family in (events, keys, operations, pages, requests, schedule, streams):
+for family in (
+    events,
+    keys,
+    operations,
+    pages,
+    requests,
+    schedule,
+    stream,
+    streams,
+):
     app.register_blueprint(family.routes.blueprint)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chalicelib.events.agenda import Agenda
     from chalicelib.events.audit import Audit
     from chalicelib.events.chores import Chores
+    from chalicelib.events.feed import Feed
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
@@ -104,6 +105,13 @@ class Platform:
         from chalicelib.events.requests import Requests
 
         return Requests(self.table, self.log, self.events.check)
+
+    @cached_property
+    def feed(self) -> Feed:
+        """Return what reads on from where somebody stopped."""
+        from chalicelib.events.feed import Feed
+
+        return Feed(self.log)
 
     @cached_property
     def streams(self) -> Streams:
