@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from chalicelib.events.agenda import Agenda
     from chalicelib.events.audit import Audit
     from chalicelib.events.chores import Chores
+    from chalicelib.events.feed import Feed
     from chalicelib.events.groups import GroupIndex
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
     from chalicelib.events.relay import Relay
+    from chalicelib.events.requests import Requests
     from chalicelib.events.routing import Router
     from chalicelib.events.schedule import Schedule
-    from chalicelib.events.service import EventService, Published
-    from chalicelib.events.streams import Streams
     from chalicelib.events.schemas import SchemaService
+    from chalicelib.events.service import Draft, EventService, Published
+    from chalicelib.events.streams import Streams
     from chalicelib.keys import KeyStore
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
@@ -121,11 +123,32 @@ class Platform:
         from chalicelib.events.service import EventService
 
         claims = Claims(self.table, self.settings.retention_days)
-        return EventService(self.log, claims, self._schedule, self.schemas.vet)
+        return EventService(
+            self.log, claims, self._schedule, self._answer, self.schemas.vet
+        )
 
-    def _schedule(self, *commit: Any) -> list[Published]:
+    def _schedule(
+        self, drafts: Sequence[Draft], by: str, key: str | None
+    ) -> list[Published]:
         # Made when something is scheduled, which most functions never see.
-        return self.schedule.accept(*commit)
+        return self.schedule.accept(drafts, by, key)
+
+    def _answer(self, drafts: Sequence[Draft], by: str) -> list[Published]:
+        return self.requests.answer(drafts, by)
+
+    @cached_property
+    def requests(self) -> Requests:
+        """Return the events that ask, and their answers."""
+        from chalicelib.events.requests import Requests
+
+        return Requests(self.table, self.log, self.events.check)
+
+    @cached_property
+    def feed(self) -> Feed:
+        """Return what reads on from where somebody stopped."""
+        from chalicelib.events.feed import Feed
+
+        return Feed(self.log)
 
     @cached_property
     def streams(self) -> Streams:
@@ -140,6 +163,7 @@ class Platform:
         from chalicelib.events.schedule import Schedule
 
         return Schedule(self.table, self.events, self.agenda, self.chores.send)
+
     @cached_property
     def schemas(self) -> SchemaService:
         """Return the schemas of topics."""

@@ -22,6 +22,8 @@ from eventyard.core.errors import (
     NotFoundError,
     PayloadTooLargeError,
     PermissionDeniedError,
+    RequestError,
+    TimeoutError,  # noqa: A004
     UnavailableError,
 )
 from eventyard.core.wire import dumps, loads
@@ -38,7 +40,9 @@ _STATUS: Final = {
     PermissionDeniedError: 403,
     NotFoundError: 404,
     ConflictError: 409,
+    RequestError: 502,
     UnavailableError: 503,
+    TimeoutError: 504,
 }
 _JSON: Final = "application/json"
 Shape = TypeVar("Shape", bound="BaseModel")

@@ -18,10 +18,9 @@ from chalicelib.api._parameters import (
     Parameter,
     limit,
 )
+from chalicelib.api._wanted import wanted_by
 from chalicelib.auth import require_topics
 from eventyard.core.errors import InvalidRequestError, NotFoundError
-from eventyard.core.filters import compile_filter
-from eventyard.core.httpfilters import parse_http_filters
 from eventyard.core.topics import compile_pattern
 from eventyard.core.ulid import is_ulid
 from eventyard.core.wire import MEDIA_BATCH, MEDIA_CLOUDEVENT
@@ -107,31 +106,13 @@ def list_events(call: Call) -> Any:
     if cursor is not None and not is_ulid(cursor):
         raise InvalidRequestError("cursor must be one that a page brought.")
     page = call.platform.events.page(
-        _wanted(call),
+        wanted_by(call),
         since_ms=int(since.timestamp() * 1000) if since else 0,
         until_ms=int(until.timestamp() * 1000) if until else None,
         limit=call.take(_LIMIT),
         cursor=cursor,
     )
     return {"events": [e.to_dict() for e in page.events], "cursor": page.cursor}
-
-
-def _wanted(call: Call) -> Callable[[Mapping[str, Any]], bool]:
-    asked = [t for value in call.take(TOPICS) for t in value.split(",") if t]
-    patterns = [compile_pattern(topic.strip()) for topic in asked]
-    allowed = call.principal.topics(READ)
-    visible = None if allowed is None else [compile_pattern(p) for p in allowed]
-    passes = compile_filter(parse_http_filters(call.take(FILTER)))
-
-    def wanted(view: Mapping[str, Any]) -> bool:
-        topic = view["type"]
-        return (
-            (not patterns or any(p.matches(topic) for p in patterns))
-            and (visible is None or any(p.matches(topic) for p in visible))
-            and passes(view)
-        )
-
-    return wanted
 
 
 @routes.get(

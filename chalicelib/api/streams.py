@@ -32,7 +32,7 @@ _TO: Final = Parameter(
 @routes.post(
     "/api/v1/streams/{stream_id}/events",
     scope=PUBLISH,
-    body="streams.StreamEvents",
+    body="streams.Append",
     answer="streams.Appended",
     status=201,
     also={409: "The stream is at another version, or the key was used."},

@@ -28,6 +28,8 @@ INLINE_LIMIT: Final = 350_000
 #: The sweep ticks from the first minute on: without its checkpoint the log is new,
 #: and nothing in it is older than this.
 UNCHECKED_MS: Final = 3_600_000
+#: Up to so many buckets are read one by one, whether they hold anything or not.
+_WALKED: Final = 6
 _SHARD_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -186,12 +188,18 @@ class EventLog:
 
     def forward(self, after: str, until: str) -> Iterator[Commit]:
         """Yield the commits after one place up to another, oldest first."""
-        for bucket in self._buckets(after, until):
+        for bucket in self._holding(after, until):
             parts = [
                 self.table.query(_partition(bucket, shard), after=after, until=until)
                 for shard in range(self.shards)
             ]
-            yield from map(self.decode, _merge(parts, newest_first=False))
+            yield from self._readable(_merge(parts, newest_first=False))
+
+    def read_each(self, keys: Iterable[str]) -> Iterator[Commit]:
+        """Yield the commits of these keys that there are: one call for each."""
+        for key in keys:
+            item = self.table.get(self.partition(key), key)
+            yield from self._readable([item] if item else [])
 
     def backward(self, before: str, since_ms: int) -> Iterator[Commit]:
         """Yield the commits up to a place, newest first, back to a moment."""
@@ -233,6 +241,15 @@ class EventLog:
         for bucket in self._buckets(after, until):
             for shard in range(self.shards):
                 yield _partition(bucket, shard)
+
+    def _holding(self, after: str, until: str) -> Sequence[int]:
+        buckets = self._buckets(after, until)
+        if len(buckets) <= _WALKED:
+            return buckets
+        # Most of a long past is empty: the directory tells what is not.
+        newest, since = ulid.timestamp_ms(until), ulid.timestamp_ms(after)
+        found = self.directory.newest_first(newest, since, self.now_ms())
+        return list(found)[::-1]
 
     def _buckets(self, after: str, until: str) -> range:
         first = bucket_of(ulid.timestamp_ms(after))

@@ -32,6 +32,8 @@ MAX_ADDRESS: Final = 2_048
 #: The most bytes of events in one page: Lambda answers with at most 6 MB.
 _PAGE_BYTES: Final = 4_000_000
 _PREFIX: Final = "evt_"
+#: What the private address of a request begins with; its commit's key follows.
+REPLY: Final = "reply."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class EventService:
     claims: Claims
     #: Takes drafts that have a `deliver_at`, with who published them and which key.
     later: Callable[[Sequence[Draft], str, str | None], list[Published]]
+    #: Takes drafts that answer a request, with who published them.
+    answer: Callable[[Sequence[Draft], str], list[Published]]
     #: Holds events against the schemas of their topics.
     vet: Vet = accept_all
     #: How many commits one listing looks at before it answers with a cursor.
@@ -134,6 +138,8 @@ class EventService:
     def _accept(
         self, drafts: Sequence[Draft], by: str, idempotency_key: str | None
     ) -> list[Published]:
+        if any(is_reply(draft.event.type) for draft in drafts):
+            return self.answer(drafts, by)
         if any(draft.deliver_at for draft in drafts):
             return self.later(drafts, by, idempotency_key)
         key = self.log.new_key()
@@ -390,6 +396,11 @@ def _unknown(event_id: str) -> NotFoundError:
         f"There is no event {event_id}, or its retention has ended.",
         details={"event_id": event_id},
     )
+
+
+def is_reply(topic: str) -> bool:
+    """Tell whether a topic is the private address of a request."""
+    return topic.startswith(REPLY) and ulid.is_ulid(topic.removeprefix(REPLY))
 
 
 def _busy(what: str) -> UnavailableError:

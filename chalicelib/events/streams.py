@@ -14,7 +14,7 @@ from typing import Any, Final
 from chalicelib.aws import Item
 from chalicelib.events.claims import Claims
 from chalicelib.events.log import EventLog
-from chalicelib.events.service import Draft, digest_of, named
+from chalicelib.events.service import Draft, digest_of, is_reply, named
 from chalicelib.table import Table, ThrottledError
 from eventyard.core import moments
 from eventyard.core.errors import (
@@ -317,10 +317,11 @@ def _check_fields(drafts: Sequence[Draft]) -> None:
             "version": draft.event.version is not None,
             "stream_id": "stream_id" in draft.event.attributes,
             "deliver_at": draft.deliver_at is not None,
+            "type": is_reply(draft.event.type),
         }
         for name in (name for name, is_there in given.items() if is_there):
             raise InvalidRequestError(
-                f"{name} cannot be given: the stream gives it, or does not know it.",
+                f"{name}: an event of a stream gets its own, or can have none such.",
                 details={"field": name, "index": index},
             )
 

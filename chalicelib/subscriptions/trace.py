@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from eventyard.core.explain import explain
-
 from chalicelib.aws import Item
 from chalicelib.subscriptions.dispatch import View, is_own
 from chalicelib.subscriptions.model import OWN, RUNNING, Subscription, covered
@@ -17,6 +15,7 @@ from chalicelib.subscriptions.service import describe
 from chalicelib.subscriptions.store import SubscriptionStore
 from chalicelib.wire import Placed
 from eventyard.core import moments
+from eventyard.core.explain import explain
 
 #: How many that did not match are listed; all are counted.
 MOST_UNMATCHED: Final = 200

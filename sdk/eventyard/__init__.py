@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         PayloadTooLargeError,
         PermissionDeniedError,
         PublishError,
+        RequestError,
         SubscriptionError,
         TimeoutError,  # noqa: A004
         UnavailableError,
@@ -34,6 +35,7 @@ __all__ = [
     "PayloadTooLargeError",
     "PermissionDeniedError",
     "PublishError",
+    "RequestError",
     "SubscriptionError",
     "TimeoutError",
     "UnavailableError",

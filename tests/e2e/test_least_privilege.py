@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
@@ -118,6 +119,23 @@ def test_operating_it(guarded):
     made = guarded.request("POST", "/api/v1/keys", {"name": "k", "scopes": ["admin"]})
     assert guarded.get("/api/v1/keys")["keys"]
     assert guarded.request("DELETE", f"/api/v1/keys/{made[1]['id']}")[0] == 200
+
+
+def test_streams_requests_and_what_is_scheduled(guarded):
+    stream = "/api/v1/streams/s"
+    assert guarded.request("POST", f"{stream}/events", {"type": "a"})[0] == 201
+    state = {"version": 1, "state": 1}
+    assert guarded.request("PUT", f"{stream}/snapshot", state)[0] == 200
+    asked = guarded.request("POST", "/api/v1/requests", {"type": "a", "timeout_s": 0.1})
+    assert asked[0] == 504
+    moment = datetime.now(UTC) + timedelta(seconds=2)
+    later = {"type": "role.later", "deliver_at": moment.isoformat()}
+    far = {**later, "deliver_at": (moment + timedelta(days=9)).isoformat()}
+    assert guarded.request("POST", "/api/v1/events", later)[0] == 201
+    _, told = guarded.request("POST", "/api/v1/events", far)
+    path = f"/api/v1/scheduled/{told['event_id']}"
+    assert guarded.request("DELETE", path)[0] == 200
+    wait_until(lambda: guarded.logged("role.later"), what="the delivery")
 
 
 def test_the_sweep_relays_what_the_stream_left(guarded):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
 import pytest
 import yaml
 
@@ -80,6 +83,68 @@ def test_the_http_function_is_allowed_all_it_does(platform, http, calls):
     assert "sqs:SendMessage" in allowed("APIHandler")
 
 
+def soon(platform, seconds=600):
+    from eventyard.core import moments
+
+    moment = datetime.fromtimestamp(platform.log.clock() + seconds, UTC)
+    return {"type": "a.b", "deliver_at": moments.write(moment)}
+
+
+def test_the_http_function_is_allowed_streams_schedules_and_requests(
+    platform, http, calls
+):
+    told = http.post("/api/v1/events", soon(platform)).json()
+    own = {**soon(platform), "id": "mine"}
+    http.post("/api/v1/events", own, Idempotency_Key="k")
+    http.post("/api/v1/events", own, Idempotency_Key="k")
+    event, stream = {"type": "a.b"}, "/api/v1/streams/s"
+    http.post(f"{stream}/events", event, Idempotency_Key="l")
+    http.post(f"{stream}/events", event, Idempotency_Key="l")
+    assert http.put(f"{stream}/snapshot", {"version": 1, "state": 1}).status == 200
+    assert http.put(f"{stream}/snapshot", {"version": 1, "state": 2}).status == 200
+    answer = http.post("/api/v1/requests", {"type": "a.b", "timeout_s": 0.1}).json()
+    name = answer["error"]["details"]["request_id"]
+    assert http.post(f"/api/v1/requests/{name}/reply", {"payload": {}}).status == 409
+    for path in (
+        "/api/v1/scheduled",
+        f"/api/v1/scheduled/{told['event_id']}",
+        stream,
+        f"{stream}/events",
+        f"{stream}/snapshot",
+        "/api/v1/events/stream?wait=0",
+        "/api/v1/events/stream?wait=0&since=2026-01-01T00:00:00Z",
+    ):
+        assert http.get(path).status == 200, path
+    assert http.delete(f"/api/v1/scheduled/{told['event_id']}").status == 200
+
+    assert {"sqs:SendMessage", "dynamodb:PutItem"} <= calls <= allowed("APIHandler")
+
+
+def test_the_chores_are_allowed_all_they_do(platform, http, pump, calls):
+    large = {**soon(platform), "payload": {"text": "x" * 210_000}, "id": "mine"}
+    http.post("/api/v1/events", large)
+    http.post("/api/v1/events", soon(platform, 3_600))
+    (early,) = pump.platform.schedule.page(lambda _: True, 1, None).events
+    records = [
+        {"messageId": "1", "body": '{"kind": "agenda"}'},
+        {
+            "messageId": "2",
+            "body": f'{{"kind": "scheduled", "key": "{early.commit["sk"]}"}}',
+        },
+        {"messageId": "3", "body": "{"},
+    ]
+    platform.agenda.add("unknown", "u", platform.log.now_ms(), {})
+    calls.clear()
+    platform.chores.run({"Records": records})
+    later = platform.log.clock() + 650
+    platform.log.clock = platform.agenda.clock = lambda: later
+
+    assert platform.chores.run({"Records": records[:2]}) == {"batchItemFailures": []}
+
+    assert {"s3:PutObject", "sqs:SendMessage"} <= calls <= allowed("Chores")
+    assert "dynamodb:DeleteItem" in allowed("Chores")  # moving a row is both
+
+
 def test_the_relay_is_allowed_all_it_does(platform, http, pump, calls):
     http.post("/api/v1/events", {"type": "a.b"})
     records = pump.records()
@@ -124,15 +189,21 @@ def test_the_fan_out_is_allowed_all_it_does(platform, http, pump, calls):
 
 def test_the_sweep_is_allowed_all_it_does(platform, http, gateway, calls):
     http.post("/api/v1/events", {"type": "a.b"})
+    http.post("/api/v1/events", {**soon(platform, 60), "payload": "x" * 210_000})
+    http.post("/api/v1/events", soon(platform, 901))
+    platform.agenda.add("unknown", "u", platform.log.now_ms(), {})
     connect(platform, events="*")
     gateway.gone.add("c1")
-    later = platform.log.clock() + 120
+    platform.agenda.tick()
+    later = platform.log.clock() + 320
     platform.log.clock = platform.connections.clock = lambda: later
+    platform.agenda.clock = lambda: later
     calls.clear()
 
-    assert platform.sweep() == {"relayed": 1, "gone": 1, "done": 0}
+    assert platform.sweep() == {"relayed": 1, "gone": 1, "done": 2}
 
     assert {"sns:Publish", "dynamodb:DeleteItem"} <= calls <= allowed("Sweep")
+    assert {"s3:PutObject", "sqs:SendMessage"} <= calls
 
 
 def test_the_socket_functions_are_allowed_all_they_do(locked, calls):
@@ -144,7 +215,9 @@ def test_the_socket_functions_are_allowed_all_they_do(locked, calls):
     connect(platform, channel="router", ticket=ticket)
     at_connect = set(calls)
     calls.clear()
+    scheduled = json.dumps({"type": "publish", "event": soon(platform)})
     for text in (
+        scheduled,
         '{"type": "subscribe", "subscription": {"topics": ["a.*"]}}',
         '{"type": "publish", "event": {"type": "a.b"}}',
         '{"type": "get_health"}',

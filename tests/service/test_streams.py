@@ -244,6 +244,7 @@ def test_a_retry_in_which_the_first_call_lost_its_answer_is_one_append(streams):
         {"version": 4},
         {"stream_id": "t"},
         {"deliver_at": "2030-01-01T00:00:00Z"},
+        {"type": "reply.01M7XZWQJYDFMFZR88CEXSY7JH"},
     ],
 )
 def test_what_the_stream_gives_cannot_be_given(streams, member):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 Version = Annotated[int, Field(ge=0, le=999_999_999, strict=True)]
 
@@ -32,6 +32,10 @@ class StreamEvents(BaseModel):
     expected_version: Version | None = Field(
         default=None, description="Where the stream must end; 0: must not be there."
     )
+
+
+class Append(RootModel[StreamEvents | StreamEvent]):
+    """One event, or several."""
 
 
 class AppendedEvent(BaseModel):

@@ -13,6 +13,7 @@ EventRouterError
 ├── PublishError
 ├── ConnectionError             also the built-in ConnectionError
 ├── TimeoutError                also the built-in TimeoutError
+├── RequestError
 └── UnavailableError
 """
 
@@ -125,6 +126,12 @@ class TimeoutError(EventRouterError, builtins.TimeoutError):  # noqa: A001
 
     code = "timeout"
     retryable = True
+
+
+class RequestError(EventRouterError):
+    """The responder failed."""
+
+    code = "request_failed"
 
 
 class UnavailableError(EventRouterError):

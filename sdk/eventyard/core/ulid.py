@@ -50,6 +50,11 @@ def floor(ms: int) -> str:
     return _encode(ms << _RANDOM_BITS)
 
 
+def to_bytes(ulid: str) -> bytes:
+    """Return the 16 bytes of a ULID: six of time, ten random ones."""
+    return _decode(ulid).to_bytes(16)
+
+
 def is_ulid(text: str) -> bool:
     """Tell whether `text` is a ULID in its one canonical, upper-case form."""
     return _FORM.fullmatch(text) is not None
