@@ -280,7 +280,7 @@ def test_a_greeting_that_the_gateway_did_not_take_comes_again(platform, pump, ga
 
     pump.queue("live")
 
-    live = platform.queues.all()[-1]
+    live = next(q for q in platform.queues.all() if q["name"] == "live")
     assert (live["name"], live["delayed"], live["in_flight"]) == ("live", 1, 0)
     assert platform.connections.get("c1") is not None
 
