@@ -78,10 +78,10 @@ def list_replays(call: Call) -> Any:
     """List replays, and subscriptions that are catching up, the newest first."""
     from chalicelib.subscriptions.walks import show
 
-    rows, cursor = call.platform.subscribed.walks.all(
-        call.take(CURSOR), call.take(_LIMIT)
-    )
-    return {"replays": [show(row) for row in rows], "cursor": cursor}
+    walks = call.platform.subscribed.walks
+    rows, cursor = walks.all(call.take(CURSOR), call.take(_LIMIT))
+    seen = walks.visible(rows, call.principal)
+    return {"replays": [show(row) for row in seen], "cursor": cursor}
 
 
 @routes.get(_PATH + "/{replay_id}", scope=READ, answer="deliveries.Replay")
@@ -89,7 +89,12 @@ def get_replay(call: Call, replay_id: str) -> Any:
     """Tell how far a replay has come."""
     from chalicelib.subscriptions.walks import show
 
-    return show(call.platform.subscribed.walks.get(replay_id))
+    walks = call.platform.subscribed.walks
+    row = walks.get(replay_id)
+    if not walks.visible([row], call.principal):
+        # Whoever may not see its subscription is not told that it exists.
+        raise NotFoundError(f"There is no replay {replay_id}.")
+    return show(row)
 
 
 @routes.post(_PATH + "/{replay_id}/cancel", scope=ADMIN, answer="deliveries.Replay")

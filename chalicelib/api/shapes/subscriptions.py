@@ -138,7 +138,7 @@ class Resume(Body):
     )
 
 
-class Rotation(Body):
+class SecretRotation(Body):
     """A new secret, and for how long the old one signs as well."""
 
     secret: str | None = Field(default=None, max_length=120)
