@@ -23,6 +23,7 @@ _IN_PATH: Final = re.compile(r"\{(\w+)\}")
 _FIRST_FAILURE: Final = 400
 _TYPES: Final[dict[str, Schema]] = {
     "text": {"type": "string"},
+    "cursor": {"type": "string"},
     "moment": {"type": "string", "format": "date-time"},
     "flag": {"type": "boolean"},
 }
