@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Response
 
@@ -11,6 +11,9 @@ from chalicelib.api._endpoint import Call, Routes, answer_json
 from chalicelib.api._parameters import CURSOR, limit
 from eventyard.core import moments, ulid
 from eventyard.core.errors import InvalidRequestError, NotFoundError
+
+if TYPE_CHECKING:
+    from chalicelib.api.shapes.deliveries import NewReplay
 
 routes = Routes(__name__)
 READ: Final = "events:subscribe"
@@ -25,7 +28,10 @@ _LIMIT: Final = limit(50, highest=200)
     body="deliveries.NewReplay",
     answer="deliveries.ReplayOrCount",
     status=202,
-    also={200: ("The count of a dry run.", "deliveries.ReplayOrCount")},
+    also={
+        200: ("The count of a dry run.", "deliveries.ReplayOrCount"),
+        409: "The subscription does not run.",
+    },
 )
 def start_replay(call: Call) -> Response:
     """Deliver a stretch of the log to one subscription again, in its order."""
@@ -35,17 +41,25 @@ def start_replay(call: Call) -> Response:
     wish = call.body(NewReplay)
     subscribed = call.platform.subscribed
     target = subscribed.service.get(wish.subscription, call.principal)
-    asked = {"topics": wish.topics, "filter": wish.filter}
-    stretch = {
-        "after": _first(call, wish.start),
-        "until": _last(call, wish.end),
-        **{name: value for name, value in asked.items() if value is not None},
-    }
+    stretch = {**_stretch(call, wish.start, wish.end), **_narrowed(wish)}
     if wish.dry_run:
         return answer_json({"dry_run": True, **subscribed.walks.count(target, stretch)})
     return answer_json(
         show(subscribed.walks.replay(target, stretch, call.principal)), 202
     )
+
+
+def _stretch(call: Call, start: str | None, end: str | None) -> dict[str, str]:
+    after, until = _first(call, start), _last(call, end)
+    if after >= until:
+        raise InvalidRequestError("from must be before to.", details={"field": "from"})
+    return {"after": after, "until": until}
+
+
+def _narrowed(wish: NewReplay) -> dict[str, Any]:
+    topics = [wish.topics] if isinstance(wish.topics, str) else wish.topics
+    asked = {"topics": topics, "filter": wish.filter}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _first(call: Call, text: str | None) -> str:
@@ -97,7 +111,12 @@ def get_replay(call: Call, replay_id: str) -> Any:
     return show(row)
 
 
-@routes.post(_PATH + "/{replay_id}/cancel", scope=ADMIN, answer="deliveries.Replay")
+@routes.post(
+    _PATH + "/{replay_id}/cancel",
+    scope=ADMIN,
+    answer="deliveries.Replay",
+    also={409: "It has ended."},
+)
 def cancel_replay(call: Call, replay_id: str) -> Any:
     """Stop a replay at its next page; what was sent stays sent."""
     from chalicelib.subscriptions.walks import show

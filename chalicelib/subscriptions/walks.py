@@ -74,13 +74,15 @@ class Walks:
         Deliver events again, in their order, marked as a replay.
 
         `wish` has the places `after` and `until`, and maybe `topics` and `filter`,
-        which narrow what the subscription wants itself.
+        which narrow what the subscription wants itself. Raises ConflictError unless
+        the subscription runs, and SubscriptionError on a bad pattern or filter.
         """
         if subscription.state != RUNNING:
             raise ConflictError(
                 f"{subscription.id} is {subscription.state}; resume it first."
             )
         narrowed = {name: wish[name] for name in ("topics", "filter") if name in wish}
+        _narrow(narrowed, self.view)  # what makes no sense is refused now
         row = self._start(
             "replay", subscription, wish["after"], wish["until"], narrowed
         )
