@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Response
@@ -30,6 +29,7 @@ _LIMIT: Final = limit(50, highest=200)
     status=202,
     also={
         200: ("The count of a dry run.", "deliveries.ReplayOrCount"),
+        404: "There is no such subscription.",
         409: "The subscription does not run.",
     },
 )
@@ -69,7 +69,8 @@ def _first(call: Call, text: str | None) -> str:
 
 def _last(call: Call, text: str | None) -> str:
     if text is None:
-        return ulid.floor(int(time.time() * 1000) + 1000)
+        # What was accepted just now is replayed as well.
+        return ulid.floor(int(call.platform.subscribed.walks.clock() * 1000) + 1000)
     return _place(call, text, "to")
 
 

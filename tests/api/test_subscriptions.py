@@ -299,7 +299,7 @@ def test_a_pause_holds_events_back_and_resuming_delivers_them(
 
 
 def test_resuming_from_the_latest_leaves_out_what_came_meanwhile(
-    http, platform, pump, receiver, made, clock
+    http, platform, clock, pump, receiver, made
 ):
     http.post(f"{path_of(made)}/pause")
     publish(platform, {"type": "a.b"})
@@ -333,7 +333,7 @@ def test_a_verb_with_a_body_that_makes_no_sense_changes_nothing(http, made, verb
 
 
 def test_after_a_rotation_both_secrets_sign_until_the_grace_is_over(
-    http, platform, pump, receiver, made, clock
+    http, platform, clock, pump, receiver, made
 ):
     told = http.post(f"{path_of(made)}/rotate-secret", {"grace_s": 60}).json()
     for _ in range(2):
