@@ -102,13 +102,20 @@ class SubscriptionService:
             )
             self.targets.queues.check(name)
             return Queue(name), {}
-        self.guard.check_url(wish["url"])
+        self._check_url(wish["url"])
         given = wish.get("secret")
         secret = check_secret(given) if given else new_secret()
         target = Webhook(
             wish["url"], (Secret(secret),), dict(wish.get("headers") or {})
         )
         return target, {} if given else {"secret": secret}
+
+    def _check_url(self, url: str) -> None:
+        try:
+            self.guard.check_url(url)
+        except InvalidRequestError as error:
+            error.details.setdefault("field", "target.url")
+            raise
 
     def _check(self, made: Subscription, by: Principal) -> None:
         model.check(made)
@@ -133,7 +140,8 @@ class SubscriptionService:
         except NotFoundError:
             raise InvalidRequestError(
                 "start must be latest, earliest, a time or the id of an event, "
-                f"not {start[:80]!r}."
+                f"not {start[:80]!r}.",
+                details={"field": "start"},
             ) from None
 
     def _place_now(self) -> str:
@@ -185,7 +193,7 @@ class SubscriptionService:
         self, before: model.Target, wish: Mapping[str, Any]
     ) -> model.Target:
         if isinstance(before, Webhook) and wish.get("type") == "webhook":
-            self.guard.check_url(wish["url"])
+            self._check_url(wish["url"])
             headers = wish.get("headers")
             secret = wish.get("secret")
             return Webhook(

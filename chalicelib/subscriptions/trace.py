@@ -21,6 +21,13 @@ from eventyard.core.explain import explain
 MOST_UNMATCHED: Final = 200
 
 
+#: What was asked for at the time of an event is not kept, only what is asked for now.
+_CHANGED: Final = (
+    "it fits what the subscription asks for now; if that was changed after the event, "
+    "it may have been left out"
+)
+
+
 @dataclass(slots=True)
 class Tracer:
     """Puts together what the rows say with what the filters say now."""
@@ -103,7 +110,9 @@ def _deliveries(subscription: Subscription, rows: Iterable[Row]) -> list[Item]:
         return shown
     running = subscription.state == RUNNING
     status = "queued" if running else "waiting"
-    note = None if running else f"the subscription is {subscription.state}"
+    note = _CHANGED if subscription.revision > 1 else None
+    if not running:
+        note = f"the subscription is {subscription.state}"
     return [
         {
             **head,

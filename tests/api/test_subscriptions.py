@@ -168,6 +168,19 @@ def test_a_wish_that_makes_no_sense_is_refused_by_name(
     assert list(platform.subscribed.store.all()) == []
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"target": {"type": "webhook", "url": "http://10.0.0.1/"}}, "target.url"),
+        ({"start": "yesterday"}, "start"),
+    ],
+)
+def test_programs_are_told_the_field(http, wish, change, field):
+    answer = http.post(PATH, {**wish, **change})
+
+    assert answer.json()["error"]["details"]["field"] == field
+
+
 @pytest.mark.parametrize("name", ["Host", "webhook-id", "a b", "eventyard-x"])
 def test_headers_that_are_not_theirs_to_set_are_refused(http, wish, name):
     wish["target"]["headers"] = {name: "x"}

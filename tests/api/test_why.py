@@ -90,6 +90,19 @@ def test_an_event_on_its_way_is_queued_and_one_that_waits_says_for_what(
     assert (told["outcome"], told["note"]) == ("waiting", "the subscription is PAUSED")
 
 
+def test_an_event_that_fits_only_since_a_change_is_not_said_to_be_on_its_way_for_sure(
+    http, platform, pump, receiver, paid
+):
+    made = subscribe(platform, receiver.url, topics=["user.*"])
+    event_id = paid()
+    pump.run()
+    http.patch(f"/api/v1/subscriptions/{made.id}", {"topics": ["order.*"]})
+
+    told = only(http, event_id)
+    assert (told["outcome"], told["attempts"]) == ("queued", [])
+    assert "changed after the event" in told["note"]
+
+
 def test_a_replay_is_told_beside_the_first_delivery(
     http, platform, pump, receiver, paid
 ):
