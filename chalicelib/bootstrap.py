@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from chalicelib.events.groups import GroupIndex
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
+    from chalicelib.events.publication import Draft, Published
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
     from chalicelib.events.relay import Relay
     from chalicelib.events.requests import Requests
     from chalicelib.events.routing import Router
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.schemas import SchemaService
-    from chalicelib.events.service import Draft, EventService, Published
+    from chalicelib.events.service import EventService
     from chalicelib.events.streams import Streams
     from chalicelib.keys import KeyStore
     from chalicelib.live.delivery import Delivery
