@@ -40,6 +40,9 @@ class Http:
     def put(self, path: str, body: Any = None, **headers: str) -> Answer:
         return self._call("PUT", path, body, headers)
 
+    def patch(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self._call("PATCH", path, body, headers)
+
     def delete(self, path: str, **headers: str) -> Answer:
         return self._call("DELETE", path, None, headers)
 

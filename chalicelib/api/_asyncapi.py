@@ -22,7 +22,8 @@ they saw is sent what they missed. Addresses over HTTP are described in `openapi
 _KEY: Final = {
     "type": "http",
     "scheme": "bearer",
-    "description": "An API key, `ey_...`; browsers send it as the parameter `token`.",
+    "description": "An API key, `ey_...`, or a token; browsers, which can send neither "
+    "as a header, send a ticket as the parameter `ticket`.",
 }
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: The most a request body may have; a commit above it is refused whole.
 BODY_LIMIT: Final = 5_000_000
+#: The most characters a path parameter may have: no id is longer.
+LONGEST_NAME: Final = 256
 _STATUS: Final = {
     PayloadTooLargeError: 413,
     InvalidRequestError: 400,
@@ -204,6 +206,7 @@ def _answer(
         call = Call(request, platform(), _principal(request, address.scope))
         # Chalice hands path parameters on as they stood in the address.
         decoded = {name: unquote(value) for name, value in parameters.items()}
+        _check_lengths(decoded)
         result = address.view(call, **decoded)
     except EventRouterError as error:
         return failure(_status_of(error), error.code, str(error), error.details)
@@ -212,6 +215,13 @@ def _answer(
     if isinstance(result, Response):
         return result
     return answer_json(result, address.status)
+
+
+def _check_lengths(named: Mapping[str, str]) -> None:
+    for name, value in named.items():
+        # The table takes no key that is longer, not even to say that it is not there.
+        if len(value) > LONGEST_NAME:
+            raise NotFoundError(f"There is no {name} of {len(value)} characters.")
 
 
 def _principal(request: Request, scope: str | None) -> Principal:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from chalicelib.api._endpoint import Address
 from chalicelib.api._parameters import Parameter
 from chalicelib.api._schemas import Schema, schemas_of
+from chalicelib.api.shapes import shape
 from eventyard import __version__
 
 _JSON: Final = "application/json"
@@ -22,6 +23,7 @@ _IN_PATH: Final = re.compile(r"\{(\w+)\}")
 _FIRST_FAILURE: Final = 400
 _TYPES: Final[dict[str, Schema]] = {
     "text": {"type": "string"},
+    "cursor": {"type": "string"},
     "moment": {"type": "string", "format": "date-time"},
     "flag": {"type": "boolean"},
 }
@@ -142,7 +144,8 @@ class _Writer:
         if not address.bodies:
             return {}
         content = {m: {"schema": self._of(name)} for m, name in address.bodies.items()}
-        return {"required": True, "content": content}
+        required = not all(map(_may_be_empty, address.bodies.values()))
+        return {"required": required, "content": content}
 
     def _responses(self, address: Address) -> Schema:
         answers: dict[int, Any] = {address.status: self._told(address)}
@@ -190,6 +193,15 @@ class _Writer:
 
     def _of(self, name: str | None) -> Schema:
         return self.references[name] if name is not None else {}
+
+
+def _may_be_empty(name: str) -> bool:
+    # No body at all is read as an object of nothing.
+    try:
+        shape(name).model_validate({})
+    except ValueError:
+        return False
+    return True
 
 
 def _shared(status: int) -> str:

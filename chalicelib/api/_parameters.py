@@ -12,6 +12,8 @@ from eventyard.core import moments
 from eventyard.core.errors import InvalidRequestError
 
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
+#: Cursors are keys of the table, which takes none that is longer.
+_LONGEST_KEY: Final = 1024
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -21,7 +23,7 @@ class Parameter:
 
     name: str
     meaning: str
-    kind: Literal["text", "integer", "moment", "flag"] = "text"
+    kind: Literal["text", "integer", "moment", "flag", "cursor"] = "text"
     default: Any = None
     #: For an integer, which counts from `lowest`.
     lowest: int = 1
@@ -53,6 +55,8 @@ class Parameter:
                 return self._moment(text)
             case "flag":
                 return self._flag(text)
+            case "cursor" if len(text.encode()) > _LONGEST_KEY:
+                raise self._fault("one that a page brought", text)
         return text
 
     def _integer(self, text: str) -> int:
@@ -87,7 +91,7 @@ TOPICS: Final = Parameter(
 FILTER: Final = Parameter(
     "filter", "A condition as `field:op:value`; all of several must hold.", many=True
 )
-CURSOR: Final = Parameter("cursor", "Where the page before this one ended.")
+CURSOR: Final = Parameter("cursor", "Where the page before this one ended.", "cursor")
 SINCE: Final = Parameter("since", "Nothing older than this time.", "moment")
 UNTIL: Final = Parameter("until", "Nothing newer than this time.", "moment")
 

@@ -30,7 +30,7 @@ READ: Final = "events:subscribe"
 
 routes = Routes(__name__)
 _LIMIT: Final = limit(50, highest=500)
-_PLACE: Final = replace(CURSOR, pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")
+_PLACE: Final = replace(CURSOR, kind="text", pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")
 _SOURCE: Final = Parameter("source", "Whose, where senders chose the same id.")
 _RETRY_KEY: Final = Parameter(
     "Idempotency-Key",

@@ -84,7 +84,7 @@ def list_queues(call: Call) -> Any:
     "/api/v1/queues/{name}/dead-letters",
     scope=ADMIN,
     query=(_SHOWN,),
-    answer="operations.DeadLetters",
+    answer="operations.DeadMessages",
 )
 def dead_letters(call: Call, name: str) -> Any:
     """Show dead letters with their reasons, leaving them where they are."""
@@ -107,7 +107,7 @@ def redrive(call: Call, name: str) -> Any:
     "/api/v1/queues/{name}/dead-letters",
     scope=ADMIN,
     query=(_TAKEN,),
-    answer="operations.Purged",
+    answer="operations.PurgedQueue",
 )
 def purge(call: Call, name: str) -> Any:
     """Throw dead letters away."""

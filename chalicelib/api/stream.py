@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from chalice.app import Response
@@ -20,6 +21,8 @@ routes = Routes(__name__)
 _WAIT: Final = Parameter(
     "wait", "Seconds to wait for the first event.", "integer", 10, 0, 20
 )
+#: What it stands for is longer than a key of the table may be.
+_FROM: Final = replace(CURSOR, kind="text")
 #: A browser comes back so many milliseconds after an answer.
 _RETRY: Final = "retry: 1000\n\n"
 
@@ -27,7 +30,7 @@ _RETRY: Final = "retry: 1000\n\n"
 @routes.get(
     "/api/v1/events/stream",
     scope=READ,
-    query=(TOPICS, FILTER, _WAIT, SINCE, CURSOR),
+    query=(TOPICS, FILTER, _WAIT, SINCE, _FROM),
     media=MEDIA,
 )
 def stream(call: Call) -> Response:
@@ -53,7 +56,7 @@ def _position(call: Call, wanted: Wanted) -> Position:
     from chalicelib.events.feed import Position
 
     # A browser that comes back knows better than the address it began with.
-    place = call.header("last-event-id") or call.take(CURSOR)
+    place = call.header("last-event-id") or call.take(_FROM)
     since = call.take(SINCE)
     if place:
         return Position.read(place)

@@ -19,6 +19,7 @@ PUBLISH: Final = "events:publish"
 READ: Final = "events:subscribe"
 
 routes = Routes(__name__)
+_NO_NAME: Final = {400: "This cannot be the name of a stream."}
 _LIMIT: Final = limit(100, highest=500)
 _MOST: Final = 999_999_999
 _FROM: Final = Parameter(
@@ -101,6 +102,7 @@ def _readable(call: Call, stream_id: str) -> Head:
     "/api/v1/streams/{stream_id}",
     scope=READ,
     answer="streams.Stream",
+    also=_NO_NAME,
 )
 def describe(call: Call, stream_id: str) -> Any:
     """Tell where a stream ends, and where its snapshot stands."""
@@ -134,6 +136,7 @@ def save_snapshot(call: Call, stream_id: str) -> Any:
     "/api/v1/streams/{stream_id}/snapshot",
     scope=READ,
     answer="streams.Snapshot",
+    also=_NO_NAME,
 )
 def snapshot(call: Call, stream_id: str) -> Any:
     """Read the newest snapshot; read on from the version after it."""

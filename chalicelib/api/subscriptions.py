@@ -128,16 +128,16 @@ def resume_subscription(call: Call, subscription_id: str) -> Any:
 @routes.post(
     _ONE + "/rotate-secret",
     scope=SCOPE,
-    body="subscriptions.Rotation",
+    body="subscriptions.SecretRotation",
     answer="subscriptions.RotatedSecret",
     also=_CHANGED,
 )
 def rotate_secret(call: Call, subscription_id: str) -> Any:
     """Sign with a new secret, and for a while with the old one as well."""
-    from chalicelib.api.shapes.subscriptions import Rotation
+    from chalicelib.api.shapes.subscriptions import SecretRotation
     from chalicelib.subscriptions.service import describe
 
-    wish = call.body(Rotation)
+    wish = call.body(SecretRotation)
     after, secret = call.platform.subscribed.service.rotate(
         subscription_id, wish.secret, wish.grace_s, call.principal
     )

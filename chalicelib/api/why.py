@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from eventyard.core.explain import Miss, explain
-
 from chalicelib.api._endpoint import Call, Routes
 from chalicelib.api._parameters import Parameter
 from eventyard.core.errors import NotFoundError
 from eventyard.core.event import Event
+from eventyard.core.explain import Miss, explain
 from eventyard.core.filters import compile_filter
 from eventyard.core.topics import compile_pattern
 from eventyard.core.wire import dumps

@@ -70,7 +70,7 @@ MESSAGES: Final = (
     ),
     Message("subscribed", "platform", _ROUTER, "It holds now.", "live.Subscribed"),
     Message("unsubscribed", "platform", _ROUTER, "It ended.", "live.Unsubscribed"),
-    Message("published", "platform", _ROUTER, "It is in the log.", "live.Published"),
+    Message("published", "platform", _ROUTER, "It is accepted.", "live.Published"),
     Message("health", "platform", _ROUTER, "How it does.", "live.Wellbeing"),
     Message("pong", "platform", _BOTH, "Answers a ping.", "live.Pong"),
     Message(
@@ -95,7 +95,8 @@ MESSAGES: Final = (
 QUERY: Final = {
     "client_id": "Who connects; events with this `target` come to nobody else.",
     "cursor": "Where the last connection ended: what was missed since is sent first.",
-    "token": "An API key, for browsers, which cannot send it as a header.",
+    "ticket": "From `POST /api/v1/tickets`, for browsers: it works once.",
+    "token": "An API key or a token, where no header can be sent.",
     "frames": "`batch`: messages share frames, as arrays of up to 32 KB.",
     "events": "For a dashboard: topic patterns with commas between.",
 }

@@ -59,15 +59,14 @@ class DeadLetterService:
         if ids is None:
             every = self._of(subscription)
             return [row for row, _ in zip(every, range(limit), strict=False)], []
-        rows, missing = [], []
-        for dead_id in ids:
-            row = self.rows.dead_letter(dead_id)
-            if row is None:
-                reason = f"There is no dead letter {dead_id}."
-                missing.append({"id": dead_id, "reason": reason})
-            else:
-                rows.append(row)
-        return rows, missing
+        wanted = list(dict.fromkeys(ids))
+        found = self.rows.dead_letters_named(wanted)
+        missing = [
+            {"id": dead_id, "reason": f"There is no dead letter {dead_id}."}
+            for dead_id in wanted
+            if dead_id not in found
+        ]
+        return list(found.values()), missing
 
     def _of(self, subscription: str | None) -> Iterator[Row]:
         for row in self.rows.dead_letters(None):

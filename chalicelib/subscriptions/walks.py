@@ -13,8 +13,9 @@ from chalicelib.aws import Item
 from chalicelib.subscriptions.courier import Parcel, parcels_of
 from chalicelib.subscriptions.delivery import Deliverer
 from chalicelib.subscriptions.dispatch import View, wants
-from chalicelib.subscriptions.model import RUNNING, Subscription
-from chalicelib.subscriptions.service import Tell
+from chalicelib.subscriptions.model import RUNNING, Subscription, covered
+from chalicelib.subscriptions.service import SCOPE, Tell
+from chalicelib.subscriptions.store import from_item, row_key
 from chalicelib.table import Table
 from chalicelib.telemetry import log as log_line
 from chalicelib.wire import Placed
@@ -73,13 +74,15 @@ class Walks:
         Deliver events again, in their order, marked as a replay.
 
         `wish` has the places `after` and `until`, and maybe `topics` and `filter`,
-        which narrow what the subscription wants itself.
+        which narrow what the subscription wants itself. Raises ConflictError unless
+        the subscription runs, and SubscriptionError on a bad pattern or filter.
         """
         if subscription.state != RUNNING:
             raise ConflictError(
                 f"{subscription.id} is {subscription.state}; resume it first."
             )
         narrowed = {name: wish[name] for name in ("topics", "filter") if name in wish}
+        _narrow(narrowed, self.view)  # what makes no sense is refused now
         row = self._start(
             "replay", subscription, wish["after"], wish["until"], narrowed
         )
@@ -130,6 +133,20 @@ class Walks:
         fresh = [row for row in rows if row["sk"] != cursor]
         more = len(fresh) > limit
         return fresh[:limit], fresh[limit - 1]["sk"] if more else None
+
+    def visible(self, rows: Iterable[Item], by: Principal) -> list[Item]:
+        """Return the walks of subscriptions that the caller may see."""
+        every = list(rows)
+        allowed = by.topics(SCOPE)
+        if allowed is None:
+            return every
+        keys = {row_key(row["subscription"]) for row in every}
+        seen = {
+            sk
+            for (_, sk), item in self.table.get_many(keys).items()
+            if covered(from_item(item).topics, allowed) is None
+        }
+        return [row for row in every if row["subscription"] in seen]
 
     def cancel(self, walk_id: str, by: Principal) -> Item:
         """Stop a walk at its next page; one that ended is left as it is."""

@@ -155,6 +155,28 @@ def test_the_shapes_of_addresses_and_messages_are_all_there(http):
         assert all(resolve(document, reference) for reference in found)
 
 
+def test_every_shape_has_a_name_of_its_own():
+    # Two of one name would be told apart by the modules they are in.
+    for contract in (OPENAPI, live_contract().document):
+        names = contract["components"]["schemas"]
+        assert [
+            name for name in names if not re.fullmatch("[A-Z][A-Za-z]+", name)
+        ] == []
+
+
+def test_a_body_is_required_where_something_must_be_said():
+    required = {
+        operation["operationId"]: operation["requestBody"]["required"]
+        for _, _, operation in map(values, OPERATIONS)
+        if "requestBody" in operation
+    }
+
+    assert required["publish"]
+    assert required["create_subscription"]
+    assert not required["rotate_key"]
+    assert not required["pause_subscription"]
+
+
 def test_the_contract_of_the_tests_finds_what_is_not_described(http):
     answer = http.get("/health")
     document = json.loads(http.get("/openapi.json").text)

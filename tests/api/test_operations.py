@@ -169,7 +169,14 @@ def test_queues_are_listed(http, platform):
 
     queues = {one["name"]: one for one in http.get("/api/v1/queues").json()["queues"]}
 
-    assert list(queues) == ["relay", "routing", "live", "chores"]
+    assert list(queues) == [
+        "relay",
+        "routing",
+        "live",
+        "deliveries",
+        "urgent",
+        "chores",
+    ]
     assert (queues["relay"]["dead"], queues["routing"]["dead"]) == (1, 0)
 
 

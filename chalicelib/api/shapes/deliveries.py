@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, RootModel, model_validator
 
 from chalicelib.api.shapes._base import Answer, Body, Moment
 from chalicelib.api.shapes.events import Event
 from chalicelib.api.shapes.subscriptions import Filter, Topics
+
+Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class Attempt(Answer):
@@ -50,8 +52,8 @@ class DeadLetterWithEvent(DeadLetter):
 class Chosen(Body):
     """Which dead letters: some by id, those of a subscription, or all."""
 
-    ids: list[str] | None = Field(default=None, min_length=1, max_length=1000)
-    subscription: str | None = None
+    ids: list[Name] | None = Field(default=None, min_length=1, max_length=500)
+    subscription: Name | None = None
     all: bool = False
 
     @model_validator(mode="after")
@@ -189,7 +191,7 @@ class FilterResult(Answer):
 class NewReplay(Body):
     """What is delivered again, and to whom."""
 
-    subscription: str
+    subscription: Name
     start: str | None = Field(
         default=None,
         alias="from",
@@ -222,7 +224,7 @@ class Replay(Answer):
     progress: float = Field(ge=0, le=1)
     created_at: Moment
     ended_at: Moment | None
-    topics: list[str] | str | None = None
+    topics: list[str] | None = None
     filter: dict[str, Any] | None = None
 
 

@@ -83,6 +83,11 @@ class NewEvent(BaseModel):
     attributes: _Attributes | None = Field(
         None, description="What else there is to tell, as unknown keys are."
     )
+    deliver_at: Moment | None = Field(
+        None,
+        description="When to publish it, up to 366 days ahead; the same for all of a "
+        "commit. Else now.",
+    )
 
 
 class Publication(RootModel[NewEvent | list[NewEvent]]):
@@ -122,6 +127,9 @@ class CloudEvent(BaseModel):
     data_base64: Annotated[str, Field(pattern="^[A-Za-z0-9+/]*={0,2}$")] | None = Field(
         None, description="The data, instead of `data`."
     )
+    deliverat: Moment | None = Field(
+        None, description="When to publish it, up to 366 days ahead; else now."
+    )
 
 
 class CloudEvents(RootModel[list[CloudEvent]]):
@@ -130,14 +138,32 @@ class CloudEvents(RootModel[list[CloudEvent]]):
     root: Annotated[list[CloudEvent], Field(min_length=1, max_length=100)]
 
 
+#: `cancelled` is told of a retry whose first call's event was cancelled meanwhile.
+Status = Literal["published", "scheduled", "cancelled"]
+
+
+class Warned(Answer):
+    """What a schema of mode `warn` has against a payload."""
+
+    pattern: str = Field(description="The topics of the schema.", examples=["order.*"])
+    path: str = Field(description="Where it does not fit.", examples=["payload.total"])
+    message: str
+
+
 class Published(Answer):
     """What a publisher is told of one event."""
 
     event_id: str = Field(examples=["evt_01M7XZWQJYDFMFZR88CEXSY7JH"])
-    status: Literal["published"]
+    status: Status
     timestamp: Moment
+    deliver_at: Moment | None = Field(
+        None, description="When it will be published, while it is `scheduled`."
+    )
     deduplicated: Literal[True] | None = Field(
         None, description="It had been published before, by a call that this repeats."
+    )
+    warnings: list[Warned] | None = Field(
+        None, description="What schemas have against it; it was accepted all the same."
     )
 
 
@@ -146,7 +172,7 @@ class PublishedCommit(Answer):
 
     events: list[Published]
     count: int
-    status: Literal["published"]
+    status: Status
 
 
 class Publications(RootModel[Published | PublishedCommit]):

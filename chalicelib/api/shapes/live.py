@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from chalicelib.api.shapes import events, operations
 from chalicelib.api.shapes._base import Answer, Moment
+from chalicelib.api.shapes.events import Warned
 
 Reference = str | int
 
@@ -131,13 +132,19 @@ class Unsubscribed(_Answered):
     subscription_id: str
 
 
+#: `queued` says that it is in the log, and on its way.
+Status = Literal["queued", "scheduled", "cancelled"]
+
+
 class QueuedEvent(Answer):
-    """What became of one event: it is in the log, and on its way."""
+    """What became of one event."""
 
     event_id: str
-    status: Literal["queued"]
+    status: Status
     timestamp: Moment
+    deliver_at: Moment | None = None
     deduplicated: Literal[True] | None = None
+    warnings: list[Warned] | None = None
 
 
 class Published(_Answered):
@@ -145,9 +152,15 @@ class Published(_Answered):
 
     type: Literal["published"]
     event_id: str | None = None
-    status: Literal["queued"] | None = None
+    status: Status | None = None
     timestamp: Moment | None = None
+    deliver_at: Moment | None = Field(
+        None, description="When it will be published, while it is `scheduled`."
+    )
     deduplicated: Literal[True] | None = None
+    warnings: list[Warned] | None = Field(
+        None, description="What schemas have against it; it was accepted all the same."
+    )
     events: list[QueuedEvent] | None = None
 
 

@@ -91,7 +91,7 @@ class Queues(Answer):
     queues: list[Queue]
 
 
-class DeadLetter(Answer):
+class DeadMessage(Answer):
     """A message that could not be handled."""
 
     id: str
@@ -100,10 +100,10 @@ class DeadLetter(Answer):
     body: str = Field(description="The message as it was.")
 
 
-class DeadLetters(Answer):
+class DeadMessages(Answer):
     """Some of the messages that could not be handled."""
 
-    dead_letters: list[DeadLetter]
+    dead_letters: list[DeadMessage]
 
 
 class StayedDead(Answer):
@@ -121,7 +121,7 @@ class Redriven(Answer):
     failed: list[StayedDead]
 
 
-class Purged(Answer):
+class PurgedQueue(Answer):
     """What was thrown away."""
 
     queue: str

@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from chalicelib.api.shapes._base import Answer, Body, Moment
+from chalicelib.api.shapes.events import Event, NewEvent
 
 
-class NewRequest(BaseModel):
-    """An event that asks; its other fields are those of any event."""
+class NewRequest(NewEvent):
+    """An event that asks; the platform gives it its id, and the time it lives."""
 
-    model_config = ConfigDict(extra="allow")
-
-    type: str = Field(description="A dotted topic, which responders listen to.")
-    payload: Any = Field(default=None, description="Any JSON value.")
-    timeout_s: float = Field(
-        default=5.0, ge=0.1, le=25, description="How long to wait, in seconds."
+    timeout_s: Annotated[float, Field(ge=0.1, le=25)] | None = Field(
+        5.0, description="How long to wait, in seconds."
     )
 
 
-class ReplyEvent(BaseModel):
-    """The event that answered."""
+class ReplyEvent(Event):
+    """
+    The event that answered.
 
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    type: str = Field(description="The request's private address.")
-    payload: dict[str, Any]
-    correlation_id: str
-    causation_id: str = Field(description="The id of the request.")
-    timestamp: datetime
+    Its `causation_id` is the id of the request, its `payload` an object.
+    """
 
 
-class Failure(BaseModel):
+class ResponderFault(Body):
     """What went wrong at the responder."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     type: str = Field(min_length=1, max_length=256)
     message: str = Field(max_length=4096)
 
 
-class Reply(BaseModel):
+class Reply(Body):
     """An answer: a payload, or what went wrong."""
 
-    model_config = ConfigDict(extra="forbid")
-
     payload: dict[str, Any] | None = None
-    error: Failure | None = None
+    error: ResponderFault | None = None
     source: str | None = Field(default=None, max_length=256, description="Who answers.")
 
     @model_validator(mode="after")
@@ -58,12 +47,12 @@ class Reply(BaseModel):
         return self
 
 
-class Replied(BaseModel):
+class Replied(Answer):
     """The answer that counts."""
 
     event_id: str
     status: Literal["published"]
-    timestamp: datetime
+    timestamp: Moment
     deduplicated: Literal[True] | None = Field(
         default=None, description="There when this answer had been given before."
     )

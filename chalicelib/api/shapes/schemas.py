@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from chalicelib.api.shapes._base import Answer, Body, Moment
 
 Mode = Literal["off", "warn", "enforce"]
 
 
-class NewSchema(BaseModel):
+class NewSchema(Body):
     """A schema for the payloads of some topics, and what happens to others."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     topics: str = Field(min_length=1, max_length=256, description="A topic pattern.")
     definition: dict[str, Any] = Field(
@@ -28,7 +27,7 @@ class NewSchema(BaseModel):
     description: str = Field(default="", max_length=500)
 
 
-class Schema(BaseModel):
+class Schema(Answer):
     """A schema as it is kept."""
 
     id: str
@@ -36,11 +35,11 @@ class Schema(BaseModel):
     definition: dict[str, Any] = Field(alias="schema")
     mode: Mode
     description: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
 
 
-class Schemas(BaseModel):
+class Schemas(Answer):
     """One page of schemas, by id."""
 
     schemas: list[Schema]
@@ -49,16 +48,14 @@ class Schemas(BaseModel):
     )
 
 
-class Deleted(BaseModel):
+class Deleted(Answer):
     """Which schema was removed."""
 
     deleted: str
 
 
-class Sample(BaseModel):
+class Sample(Body):
     """Which events a schema is inferred from."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     topics: list[str] = Field(
         default=["*"], min_length=1, max_length=100, description="Topic patterns."
@@ -68,7 +65,7 @@ class Sample(BaseModel):
     )
 
 
-class Inferred(BaseModel):
+class Inferred(Answer):
     """A schema that all events that were examined fit."""
 
     definition: dict[str, Any] = Field(alias="schema")

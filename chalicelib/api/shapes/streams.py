@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import Field, RootModel
+
+from chalicelib.api.shapes._base import Answer, Body, Moment
+from chalicelib.api.shapes.events import Event, NewEvent
 
 Version = Annotated[int, Field(ge=0, le=999_999_999, strict=True)]
 
 
-class StreamEvent(BaseModel):
-    """One event to append, as it would be published; its `data` is its payload."""
+class StreamEvent(NewEvent):
+    """One event to append, as it would be published; the stream gives it its id."""
 
-    model_config = ConfigDict(extra="allow")
-
-    type: str = Field(description="A dotted topic.")
-    data: Any = Field(default=None, description="Another name for `payload`.")
-    payload: Any = Field(default=None, description="Any JSON value.")
     expected_version: Version | None = Field(
         default=None, description="Where the stream must end; 0: must not be there."
     )
 
 
-class StreamEvents(BaseModel):
+class StreamEvents(Body):
     """Several events to append, all or none."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    events: list[dict[str, Any]] = Field(min_length=1, max_length=100)
+    events: list[NewEvent] = Field(min_length=1, max_length=100)
     expected_version: Version | None = Field(
         default=None, description="Where the stream must end; 0: must not be there."
     )
@@ -38,15 +33,15 @@ class Append(RootModel[StreamEvents | StreamEvent]):
     """One event, or several."""
 
 
-class AppendedEvent(BaseModel):
+class AppendedEvent(Answer):
     """One event that was appended."""
 
     event_id: str
     version: int
-    timestamp: datetime
+    timestamp: Moment
 
 
-class Appended(BaseModel):
+class Appended(Answer):
     """Where the stream ends now, and what it was given."""
 
     stream_id: str
@@ -57,7 +52,7 @@ class Appended(BaseModel):
     )
 
 
-class Stream(BaseModel):
+class Stream(Answer):
     """Where a stream ends."""
 
     stream_id: str
@@ -65,36 +60,34 @@ class Stream(BaseModel):
     snapshot_version: int | None = Field(description="Null: there is no snapshot.")
 
 
-class StreamPage(BaseModel):
+class StreamPage(Answer):
     """A stretch of a stream, oldest first."""
 
     stream_id: str
-    events: list[dict[str, Any]]
+    events: list[Event]
     next_version: int | None = Field(
         description="Ask for this `from_version` next; null at the end."
     )
 
 
-class NewSnapshot(BaseModel):
+class NewSnapshot(Body):
     """What the events of a stream add up to."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     version: int = Field(ge=1, description="The last version that is in it.")
     state: Any = Field(description="Any JSON value.")
 
 
-class SavedSnapshot(BaseModel):
+class SavedSnapshot(Answer):
     """A snapshot that was kept."""
 
     stream_id: str
     snapshot_version: int
 
 
-class Snapshot(BaseModel):
+class Snapshot(Answer):
     """The newest snapshot of a stream."""
 
     stream_id: str
     version: int
-    taken_at: datetime
+    taken_at: Moment
     state: Any

@@ -16,7 +16,7 @@ Filter = Annotated[
     Field(description="Conditions that must all hold.", examples=_FILTERS),
 ]
 Topics = Annotated[
-    list[str] | str,
+    Annotated[list[str], Field(min_length=1, max_length=100)] | str,
     Field(description="1 to 100 topic patterns, or one.", examples=_TOPICS),
 ]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
@@ -138,7 +138,7 @@ class Resume(Body):
     )
 
 
-class Rotation(Body):
+class SecretRotation(Body):
     """A new secret, and for how long the old one signs as well."""
 
     secret: str | None = Field(default=None, max_length=120)
@@ -179,7 +179,7 @@ class Counters(Answer):
     delivered: int
     failed: int = Field(description="Attempts that failed.")
     filtered_out: int = Field(description="Events whose topic fitted, not the filter.")
-    dead: int = Field(description="Events in the dead letters.")
+    dead: int = Field(description="Events that became dead letters and stayed dead.")
     expired: int = Field(description="Events whose time was over before their turn.")
     skipped: int = Field(description="Events left out when it was resumed.")
     repeated: int = Field(description="Events that came twice and were dropped once.")

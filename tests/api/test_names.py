@@ -1,0 +1,65 @@
+"""Names and cursors that are none: refused or not found, and never a failure."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chalicelib.api import FAMILIES
+from tests.contract import AnswersOnly, http_contract
+from tests.http import Http
+
+ADDRESSES = [address for family in FAMILIES for address in family.routes.addresses]
+NAMED = [address for address in ADDRESSES if "{" in address.path]
+LISTS = [
+    address
+    for address in ADDRESSES
+    if "cursor" in [parameter.name for parameter in address.query]
+]
+#: What is answered to a name before it is looked at.
+BODY = {"type": "a.b", "payload": {}}
+
+
+def name_of(address):
+    return f"{address.method} {address.path}"
+
+
+@pytest.fixture
+def anything(http):
+    """A caller who asks what no document allows."""
+    return Http(http._client, AnswersOnly(http_contract().document))
+
+
+@pytest.mark.parametrize("address", NAMED, ids=name_of)
+def test_a_name_longer_than_any_is_not_found(anything, address):
+    path = re.sub(r"{\w+}", "x" * 257, address.path)
+
+    told = anything._call(address.method, path, BODY, {})
+
+    assert told.status == 404
+    assert "of 257 characters" in told.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("address", NAMED, ids=name_of)
+@pytest.mark.parametrize("name", ["~", "%20", "evt_", "%C3%A4%F0%9F%98%80", "a%2Fb"])
+def test_a_name_of_nothing_is_no_failure(anything, address, name):
+    path = re.sub(r"{\w+}", name, address.path)
+
+    assert anything._call(address.method, path, BODY, {}).status < 500
+
+
+@pytest.mark.parametrize("address", LISTS, ids=name_of)
+@pytest.mark.parametrize("cursor", ["", "~", "%20", "%C3%A4%F0%9F%98%80"])
+def test_a_cursor_of_nothing_is_no_failure(anything, address, cursor):
+    path = f"{address.path}?wait=0&cursor={cursor}"
+
+    assert anything.get(path).status in (200, 400)
+
+
+@pytest.mark.parametrize("address", LISTS, ids=name_of)
+def test_a_cursor_longer_than_any_is_refused(anything, address):
+    told = anything.get(f"{address.path}?wait=0&cursor={'9' * 20_000}")
+
+    assert told.status == 400
+    assert "cursor" in told.json()["error"]["message"]
