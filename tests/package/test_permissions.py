@@ -16,6 +16,7 @@ _ACTIONS = {
     "sns:PublishBatch": "sns:Publish",
     "sqs:SendMessageBatch": "sqs:SendMessage",
     "s3:HeadObject": "s3:GetObject",
+    "s3:DeleteObjects": "s3:DeleteObject",
     # AWS asks for the action of each member; ours put, and the sweep's also delete.
     "dynamodb:TransactWriteItems": "dynamodb:PutItem",
 }
@@ -144,6 +145,36 @@ def test_the_chores_are_allowed_all_they_do(platform, http, pump, calls):
 
     assert {"s3:PutObject", "sqs:SendMessage"} <= calls <= allowed("Chores")
     assert "dynamodb:DeleteItem" in allowed("Chores")  # moving a row is both
+
+
+def test_exports_and_purges_are_allowed_all_they_do(platform, http, pump, calls):
+    large = {"type": "a.b", "payload": {"text": "x" * 210_000}}
+    http.post("/api/v1/events", large)
+    later = platform.log.clock() + 2_000
+    platform.log.clock = lambda: later
+    platform.relay.catch_up()
+    calls.clear()
+    export = http.post("/api/v1/exports", {}).json()
+    purge = http.post("/api/v1/purge", {"older_than": "20m", "confirm": True}).json()
+    http.post("/api/v1/purge", {"older_than": "20m"})
+    at_start = set(calls)
+    records = pump.messages("chores")
+    calls.clear()
+    assert platform.chores.run({"Records": records}) == {"batchItemFailures": []}
+    at_work = set(calls)
+    calls.clear()
+    for path in (
+        "/api/v1/export",
+        "/api/v1/exports",
+        f"/api/v1/exports/{export['id']}",
+        f"/api/v1/purges/{purge['id']}",
+    ):
+        assert http.get(path).status == 200, path
+    assert http.post(f"/api/v1/exports/{export['id']}/cancel").status == 409
+
+    assert {"dynamodb:PutItem", "sqs:SendMessage"} <= at_start <= allowed("APIHandler")
+    assert {"s3:PutObject", "s3:DeleteObject"} <= at_work <= allowed("Chores")
+    assert calls <= allowed("APIHandler")
 
 
 def test_the_relay_is_allowed_all_it_does(platform, http, pump, calls):
