@@ -1,7 +1,7 @@
 // What is running: the health checks, the counts, and what died in the queues.
 
 import { html, useState } from "./preact-htm.js";
-import { getDeadLetters, redrive } from "./api.js";
+import { getDeadLetters, purgeQueue, redrive } from "./api.js";
 import { go, linkTo, useAsk } from "./hooks.js";
 import { JsonView } from "./json.js";
 import { Badge, Confirm, CopyButton, Drawer, EmptyState, ErrorPanel, Id, Skeleton, Time, formatCount, plural, toast } from "./ui.js";
@@ -86,15 +86,37 @@ function DeadQueue({ queue, onRedrive }) {
   </li>`;
 }
 
-function RedriveQuestion({ queue, onClose, onDone }) {
+/** Asks before a queue's dead letters are handled again. */
+export function RedriveQuestion({ queue, onClose, onDone }) {
   const confirm = async () => {
     onClose();
     await sendAgain(queue.name);
     onDone();
   };
   return html`<${Confirm} title="Redrive ${queue.name}?" action="Redrive ${plural(queue.dead, "message")}" onConfirm=${confirm} onClose=${onClose}>
-    The ${plural(queue.dead, "dead letter")} of the queue <code>${queue.name}</code> will be handled again. What fails again comes back here.
+    <p>The ${plural(queue.dead, "dead letter")} of the queue <code>${queue.name}</code> will be handled again. What fails again comes back here.</p>
   <//>`;
+}
+
+/** Asks before a queue's dead letters are thrown away. */
+export function PurgeQueueQuestion({ queue, onClose, onDone }) {
+  const confirm = async () => {
+    onClose();
+    await throwAway(queue.name);
+    onDone();
+  };
+  return html`<${Confirm} title="Purge ${queue.name}?" action="Purge ${plural(queue.dead, "message")}" destroys=${true} onConfirm=${confirm} onClose=${onClose}>
+    <p>The ${plural(queue.dead, "dead letter")} of the queue <code>${queue.name}</code> will be thrown away for good. Look at them first: the drawer can copy them.</p>
+  <//>`;
+}
+
+async function throwAway(name) {
+  try {
+    const { purged } = await purgeQueue(name);
+    toast(`${plural(purged, "message")} of ${name} purged`);
+  } catch (error) {
+    toast(`Purge of ${name} failed: ${error.message} (${error.code})`, "failed");
+  }
 }
 
 async function sendAgain(name) {
