@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.service import EventService, Published
     from chalicelib.events.streams import Streams
+    from chalicelib.events.schemas import SchemaService
     from chalicelib.keys import KeyStore
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
@@ -122,7 +123,7 @@ class Platform:
         from chalicelib.events.service import EventService
 
         claims = Claims(self.table, self.settings.retention_days)
-        return EventService(self.log, claims, self._schedule)
+        return EventService(self.log, claims, self._schedule, self.schemas.vet)
 
     def _schedule(self, *commit: Any) -> list[Published]:
         # Made when something is scheduled, which most functions never see.
@@ -133,7 +134,7 @@ class Platform:
         """Return the event streams."""
         from chalicelib.events.streams import Streams
 
-        return Streams(self.table, self.log, self.events.claims, self.events.check)
+        return Streams(self.table, self.log, self.events.claims, self.events.admit)
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -141,6 +142,12 @@ class Platform:
         from chalicelib.events.schedule import Schedule
 
         return Schedule(self.table, self.events, self.agenda, self.chores.send)
+    @cached_property
+    def schemas(self) -> SchemaService:
+        """Return the schemas of topics."""
+        from chalicelib.events.schemas import SchemaService, SchemaStore
+
+        return SchemaService(SchemaStore(self.table))
 
     @cached_property
     def audit(self) -> Audit:
@@ -250,7 +257,7 @@ class Platform:
             self.table,
             Needs(
                 log_find=self.log.find,
-                log_forward=self.log.forward,
+                log_through=self.log.through,
                 fetched=self.log.fetched,
                 view=self._view,
                 locate=self.events.locate,

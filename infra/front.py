@@ -63,7 +63,7 @@ class Front:
             connector=aiohttp.TCPConnector(limit=0),
         )
         app = web.Application(client_max_size=_BODY_LIMIT)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()

@@ -18,6 +18,7 @@ import pytest
 from tests.calls import Calls
 from tests.fakes import Clock, FakeGateway
 from tests.pump import Pump
+from tests.receiver import Receiver
 
 for name in list(os.environ):
     if name.startswith(("EVENTYARD_", "AWS_")) and name != "AWS_CA_BUNDLE":
@@ -101,6 +102,7 @@ def clock(platform) -> Clock:
     platform.gatekeeper.clock = stopped
     platform.keys.clock = stopped
     platform.tickets.clock = stopped
+    platform.schemas.clock = stopped
     platform._marks.clock = stopped
     platform.agenda.clock = stopped
     subscribed = platform.subscribed
@@ -123,7 +125,11 @@ def clock(platform) -> Clock:
 @pytest.fixture
 def calls(platform) -> Calls:
     """Every AWS call that the platform makes from here on."""
-    return Calls(platform.aws)
+    made = Calls(platform.aws)
+    # What a process reads every ten seconds is no part of any one call.
+    platform.schemas.current()
+    made.clear()
+    return made
 
 
 @pytest.fixture
@@ -138,6 +144,14 @@ def locked(platform):
 def pump(platform) -> Pump:
     """Carries events through stream, relay, topic, queues and handlers, step by step."""
     return Pump(platform)
+
+
+@pytest.fixture
+def receiver(platform) -> Iterator[Receiver]:
+    """A webhook receiver on loopback, which is allowed here."""
+    platform.subscribed.guard.__init__("127.0.0.1")
+    with Receiver() as made:
+        yield made
 
 
 @pytest.fixture

@@ -98,10 +98,18 @@ class Contract:
         self, operation: dict[str, Any], address: str, sent: bytes, media: str
     ) -> None:
         name = operation["operationId"]
-        asked = {n for n, _ in parse_qsl(urlsplit(address).query)}
-        parameters = operation.get("parameters", ())
-        known = {one["name"] for one in parameters if one["in"] == "query"}
-        assert asked <= known, f"{name} has no parameter {asked - known}"
+        known = {
+            one["name"]: one["schema"].get("items", one["schema"])
+            for one in operation.get("parameters", ())
+            if one["in"] == "query"
+        }
+        for parameter, value in parse_qsl(urlsplit(address).query):
+            assert parameter in known, f"{name} has no parameter {parameter}"
+            schema = known[parameter]
+            read = int(value) if schema.get("type") == "integer" else value
+            flag = schema.get("type") == "boolean"
+            faults = [] if flag else self.faults(schema, read, formats=None)
+            assert not faults, f"{name} takes {faults}"
         if "requestBody" in operation:
             content = operation["requestBody"]["content"]
             schema = content[media.partition(";")[0].strip().lower()]["schema"]

@@ -112,3 +112,21 @@ def subscribe(platform: Any, url: str, topics: Any = "**", **wish: Any) -> Any:
     every = {"topics": topics, "target": target, **wish}
     made, _ = platform.subscribed.service.create(every, ANYBODY)
     return made
+
+
+def row_of(platform: Any, event_id: str, subscription: Any) -> Any:
+    """What became of an event for a subscription."""
+    place = platform.events.locate(event_id).place
+    rows = platform.subscribed.rows.of_event(place)
+    return next((row for row in rows if row.subscription == subscription.id), None)
+
+
+def counters(platform: Any, subscription: Any) -> dict[str, int]:
+    return platform.subscribed.store.counters([subscription])[subscription.id]
+
+
+def due(platform: Any, pump: Any) -> int:
+    """Let the sweep do what is due; returns how many rows of the agenda were."""
+    done = platform.agenda.tick()
+    pump.run()
+    return done

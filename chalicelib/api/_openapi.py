@@ -253,6 +253,8 @@ def _kind(parameter: Parameter) -> Schema:
     if parameter.kind == "integer":
         bounds = {"minimum": parameter.lowest, "maximum": parameter.highest}
         schema = {"type": "integer", **bounds}
+    if parameter.pattern:
+        schema["pattern"] = parameter.pattern
     if parameter.choices:
         schema["enum"] = list(parameter.choices)
     if parameter.many:

@@ -28,6 +28,8 @@ class Parameter:
     highest: int = 1_000_000
     choices: tuple[str, ...] = ()
     many: bool = False
+    #: What a text looks like, for the documents; who reads it says what is wrong.
+    pattern: str = ""
 
     def read(self, values: Sequence[str]) -> Any:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from chalice.app import Response
@@ -30,10 +31,12 @@ READ: Final = "events:subscribe"
 
 routes = Routes(__name__)
 _LIMIT: Final = limit(50, highest=500)
+_PLACE: Final = replace(CURSOR, pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")
 _SOURCE: Final = Parameter("source", "Whose, where senders chose the same id.")
 _RETRY_KEY: Final = Parameter(
     "Idempotency-Key",
     "Names this call: a retry with the same key is answered as the first one was.",
+    pattern="^[!-~]{1,256}$",
 )
 _PUBLISHING: Final[dict[str, Any]] = {
     "headers": (_RETRY_KEY,),
@@ -94,13 +97,13 @@ def _reader(media_type: str, *, several: bool) -> Callable[[Sequence[Any]], Any]
 @routes.get(
     "/api/v1/events",
     scope=READ,
-    query=(TOPICS, FILTER, SINCE, UNTIL, _LIMIT, CURSOR),
+    query=(TOPICS, FILTER, SINCE, UNTIL, _LIMIT, _PLACE),
     answer="events.EventPage",
 )
 def list_events(call: Call) -> Any:
     """List events newest first, by topics, filters and time."""
     since, until = call.take(SINCE), call.take(UNTIL)
-    cursor = call.take(CURSOR)
+    cursor = call.take(_PLACE)
     if cursor is not None and not is_ulid(cursor):
         raise InvalidRequestError("cursor must be one that a page brought.")
     page = call.platform.events.page(

@@ -205,6 +205,22 @@ class EventLog:
             ]
             yield from self._readable(_merge(parts, newest_first=True))
 
+    def through(self, after: str, until: str) -> Iterator[Commit]:
+        """
+        Yield the commits of any stretch of the log, however long, oldest first.
+
+        Unlike `forward` it asks the directory where there are any.
+        """
+        now = self.now_ms()
+        newest = min(ulid.timestamp_ms(until), now + BUCKET_MS)
+        held = self.directory.newest_first(newest, ulid.timestamp_ms(after), now)
+        for bucket in reversed(list(held)):
+            parts = [
+                self.table.query(_partition(bucket, shard), after=after, until=until)
+                for shard in range(self.shards)
+            ]
+            yield from self._readable(_merge(parts, newest_first=False))
+
     def _readable(self, items: Iterable[Item]) -> Iterator[Commit]:
         # One commit that cannot be read must not hide all that came before it.
         for item in items:

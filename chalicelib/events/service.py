@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -46,6 +46,17 @@ class Draft:
     dated: bool = True
 
 
+#: What schemas have against one event that is accepted all the same.
+Warnings = Sequence[Mapping[str, str]]
+#: Tells of each event what to warn of; raises ValidationError to refuse them all.
+Vet = Callable[[Sequence[Event]], Sequence[Warnings]]
+
+
+def accept_all(events: Sequence[Event]) -> Sequence[Warnings]:
+    """Warn of nothing."""
+    return [()] * len(events)
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """What a publisher is told of one event."""
@@ -56,17 +67,20 @@ class Published:
     status: str = "published"
     #: When it will be published, while its status is `scheduled`.
     deliver_at: str | None = None
+    warnings: Warnings = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the shape the HTTP interface answers with."""
-        told = {
+        told: dict[str, Any] = {
             "event_id": self.event_id,
             "status": self.status,
             "timestamp": self.timestamp,
         }
         if self.status == "scheduled" and self.deliver_at is not None:
             told["deliver_at"] = self.deliver_at
-        return {**told, "deduplicated": True} if self.deduplicated else told
+        more = {"deduplicated": True} if self.deduplicated else {}
+        warned = {"warnings": list(self.warnings)} if self.warnings else {}
+        return {**told, **more, **warned}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +99,18 @@ class EventService:
     claims: Claims
     #: Takes drafts that have a `deliver_at`, with who published them and which key.
     later: Callable[[Sequence[Draft], str, str | None], list[Published]]
+    #: Holds events against the schemas of their topics.
+    vet: Vet = accept_all
     #: How many commits one listing looks at before it answers with a cursor.
     looked_at: int = 2_000
 
     def publish(
-        self, drafts: Sequence[Draft], *, by: str, idempotency_key: str | None = None
+        self,
+        drafts: Sequence[Draft],
+        *,
+        by: str,
+        idempotency_key: str | None = None,
+        vetted: bool = False,
     ) -> list[Published]:
         """
         Append one commit: all of the events, or none.
@@ -97,17 +118,44 @@ class EventService:
         One AWS call, unless there is an idempotency key, an event with an id of its
         own, or a payload over 200 KB. A retry with the same key or the same ids
         answers with what the first call made, also when that one died on its way.
+        What was `vetted` when it was accepted is not held against schemas again.
 
-        Raises InvalidRequestError, PayloadTooLargeError, or ConflictError when the
-        key was used for something else.
+        Raises InvalidRequestError, PayloadTooLargeError, ValidationError when an
+        enforced schema is violated, or ConflictError when the key was used for
+        something else.
         """
         self.check(drafts)
+        warned = () if vetted else self._vetted(drafts, by, idempotency_key)
+        told = self._accept(drafts, by, idempotency_key)
+        if not any(warned):
+            return told
+        return [replace(t, warnings=w) for t, w in zip(told, warned, strict=True)]
+
+    def _accept(
+        self, drafts: Sequence[Draft], by: str, idempotency_key: str | None
+    ) -> list[Published]:
         if any(draft.deliver_at for draft in drafts):
             return self.later(drafts, by, idempotency_key)
         key = self.log.new_key()
         if idempotency_key is not None:
             return self._publish_keyed(drafts, by, idempotency_key, key)
         return self._commit(drafts, by, key)
+
+    def admit(self, drafts: Sequence[Draft]) -> None:
+        """Raise InvalidRequestError unless these may be a commit, by schemas too."""
+        self.check(drafts)
+        self.vet([draft.event for draft in drafts])
+
+    def _vetted(
+        self, drafts: Sequence[Draft], by: str, idempotency_key: str | None
+    ) -> Sequence[Warnings]:
+        try:
+            return self.vet([draft.event for draft in drafts])
+        except ValidationError:
+            # A retry is answered as its first call was, whatever schema came since.
+            if idempotency_key and self.claims.find_key(by, idempotency_key):
+                return [()] * len(drafts)
+            raise
 
     def check(self, drafts: Sequence[Draft]) -> None:
         """Raise InvalidRequestError unless these may be a commit."""
@@ -143,7 +191,7 @@ class EventService:
         self, drafts: Sequence[Draft], by: str, key: str, *, again: bool = False
     ) -> list[Published]:
         if any(draft.own_id for draft in drafts):
-            return self._publishnamed(drafts, by, key)
+            return self._publish_named(drafts, by, key)
         return self._append(key, named(drafts, key), by, again=again)
 
     def _append(
@@ -197,7 +245,7 @@ class EventService:
             return self._commit(drafts, by, key)
         raise _busy("these events")
 
-    def _publishnamed(
+    def _publish_named(
         self, drafts: Sequence[Draft], by: str, key: str
     ) -> list[Published]:
         plan = _Plan(key, digest_of(drafts))

@@ -200,12 +200,15 @@ class Deliverer:
             if rate is None or unit.parcel.reserved:
                 admitted.append(unit)
                 continue
-            wait = self.throttle.wait_s(unit.subscription.id, len(unit.events), rate)
-            if wait > _WAITED_S:
-                self._again(unit, wait, reserved=True)
-            else:
-                time.sleep(wait)
-                admitted.append(unit)
+            # As many as a second allows go together: a parcel is no licence to burst.
+            for piece in _pieces(unit, max(int(rate), 1)):
+                name, n = unit.subscription.id, len(piece.events)
+                wait = self.throttle.wait_s(name, n, rate)
+                if wait > _WAITED_S:
+                    self._again(piece, wait, reserved=True)
+                else:
+                    time.sleep(wait)
+                    admitted.append(piece)
         return admitted
 
     def _again(self, unit: Unit, delay_s: float, **changes: Any) -> None:
@@ -216,7 +219,7 @@ class Deliverer:
         until = time.monotonic() + WORK_SECONDS
         jobs: list[list[Unit]] = []
         for unit in admitted:
-            pieces = list(_pieces(unit))
+            pieces = list(_pieces(unit, unit.subscription.batch_size))
             # One after the other under a limit, and where order counts.
             limited = unit.subscription.concurrency is not None or unit.parcel.replay
             jobs += [pieces] if limited else [[piece] for piece in pieces]
@@ -320,8 +323,7 @@ class Deliverer:
             self.store.count(ledger.amounts, ledger.pages)
 
 
-def _pieces(unit: Unit) -> Iterable[Unit]:
-    size = unit.subscription.batch_size
+def _pieces(unit: Unit, size: int) -> Iterable[Unit]:
     for start in range(0, len(unit.events), size):
         end = start + size
         yield Unit(

@@ -35,7 +35,7 @@ class Needs:
     """What subscriptions are handed of the other capabilities."""
 
     log_find: Callable[[str], Event | None]
-    log_forward: Callable[[str, str], Iterable[Any]]
+    log_through: Callable[[str, str], Iterable[Any]]
     fetched: Callable[[Event], Event]
     view: View
     locate: Callable[..., Placed]
@@ -148,7 +148,7 @@ class Subscribed:
         return Walks(
             self.table,
             self.deliverer,
-            self.needs.log_forward,
+            self.needs.log_through,
             self.needs.view,
             self.needs.chore,
             self._tell,

@@ -55,7 +55,7 @@ class Walks:
 
     table: Table
     deliverer: Deliverer
-    forward: Callable[[str, str], Iterable[Commits]]
+    through: Callable[[str, str], Iterable[Commits]]
     view: View
     #: Leaves a chore to the queue.
     later: Callable[[Item], None]
@@ -193,7 +193,7 @@ class Walks:
         return lambda placed: own(placed) and narrow(placed)
 
     def _events(self, after: str, until: str) -> Iterator[Placed]:
-        for commit in self.forward(ulid.floor(ulid.timestamp_ms(after)), until):
+        for commit in self.through(ulid.floor(ulid.timestamp_ms(after)), until):
             for placed in commit.placed():
                 if after < placed.place <= until:
                     yield placed

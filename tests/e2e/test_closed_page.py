@@ -37,6 +37,27 @@ def _key(platform: RunningPlatform, *scopes: str) -> str:
     return done.stdout.split()[0]
 
 
+def test_the_program_of_the_howto_opens_a_connection(closed, page):
+    platform, key = closed
+    howto = (ROOT / "docs" / "howto" / "control-access.md").read_text()
+    (program,) = re.findall(r"^```js\n(.*?)^```$", howto, re.MULTILINE | re.DOTALL)
+    page.add_init_script(f"sessionStorage.setItem('eventyard.key', {key!r})")
+    page.goto(platform.address)
+
+    hello = page.evaluate(
+        f"""async ([address, key]) => {{
+          {program}
+          const socket = await openLive(address, key);
+          const message = await new Promise((done) => (socket.onmessage = done));
+          socket.close();
+          return JSON.parse(message.data);
+        }}""",
+        [f"{platform.live}/ws/router", key],
+    )
+
+    assert hello["type"] == "welcome"
+
+
 def test_the_page_comes_live_with_a_ticket_and_again_with_another(closed, page):
     from playwright.sync_api import expect
 

@@ -152,6 +152,7 @@ def test_an_emulator_gets_no_deployment_resource_and_its_own_live_endpoint(artef
 def test_settings_of_the_local_run_alone_do_not_reach_functions():
     environment = {
         "EVENTYARD_AUTH": "keys",
+        "EVENTYARD_JWT_ISSUER": "https://id.test",
         "EVENTYARD_PORT": "1",
         "EVENTYARD_LOG_SHARDS": "4",
         "EVENTYARD_RETENTION_DAYS": "9",
@@ -160,6 +161,7 @@ def test_settings_of_the_local_run_alone_do_not_reach_functions():
 
     assert settings_from(environment) == {
         "EVENTYARD_AUTH": "keys",
+        "EVENTYARD_JWT_ISSUER": "https://id.test",
         "EVENTYARD_LOG_SHARDS": "4",
     }
     assert parameters_from(environment, "prod") == {
@@ -175,6 +177,9 @@ def test_every_setting_is_in_the_example_with_its_default():
         "EVENTYARD_AUTH",
         "EVENTYARD_EMULATOR_LOG",
         "EVENTYARD_EMULATOR_PORT",
+        "EVENTYARD_JWT_AUDIENCE",
+        "EVENTYARD_JWT_ISSUER",
+        "EVENTYARD_JWT_JWKS_URL",
         "EVENTYARD_LOG_SHARDS",
         "EVENTYARD_MAX_CLIENTS",
         "EVENTYARD_PORT",

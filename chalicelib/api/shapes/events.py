@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic.config import JsonDict
 
 from chalicelib.api.shapes._base import Answer, Moment, Topic
 
+_MEDIA = r"^([a-z]+/([a-z0-9.+-]+\+)?json|text/[a-z0-9.+-]+)(\s*;.*)?$"
+_NAMES: JsonDict = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+_Attributes = Annotated[
+    dict[str, Any], Field(json_schema_extra={"propertyNames": _NAMES})
+]
 Short = Annotated[str, Field(max_length=256)]
 Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^\S+$")]
 Priority = Annotated[int, Field(ge=1, le=10)]
@@ -24,7 +30,8 @@ class NewEvent(BaseModel):
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
-            "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+            "propertyNames": _NAMES,
+            "not": {"required": ["payload", "data"]},
             "examples": [
                 {
                     "type": "order.placed",
@@ -73,7 +80,7 @@ class NewEvent(BaseModel):
     dataref: Annotated[str, Field(max_length=2048)] | None = Field(
         None, description="Where the payload lies, when it does not travel along."
     )
-    attributes: dict[str, Any] | None = Field(
+    attributes: _Attributes | None = Field(
         None, description="What else there is to tell, as unknown keys are."
     )
 
@@ -90,6 +97,7 @@ class CloudEvent(BaseModel):
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
+            "not": {"required": ["data", "data_base64"]},
             "examples": [
                 {
                     "specversion": "1.0",
@@ -98,7 +106,7 @@ class CloudEvent(BaseModel):
                     "type": "order.placed",
                     "data": {"total": 99.5},
                 }
-            ]
+            ],
         },
     )
 
@@ -107,9 +115,13 @@ class CloudEvent(BaseModel):
     source: Annotated[str, Field(min_length=1, max_length=256)]
     type: Topic
     time: Moment | None = None
-    datacontenttype: str | None = Field(None, description="JSON or text.")
+    datacontenttype: Annotated[str, Field(pattern=_MEDIA)] | None = Field(
+        None, description="JSON or text."
+    )
     data: Any = None
-    data_base64: str | None = Field(None, description="The data, instead of `data`.")
+    data_base64: Annotated[str, Field(pattern="^[A-Za-z0-9+/]*={0,2}$")] | None = Field(
+        None, description="The data, instead of `data`."
+    )
 
 
 class CloudEvents(RootModel[list[CloudEvent]]):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from chalicelib.api.shapes._base import Answer, Body, Moment
 
 #: The longest that a key may be made for: ten years.
 LONGEST = 315_360_000
+# Shown, not checked here: the store says better what is wrong.
+_Scope = Annotated[
+    str,
+    Field(
+        json_schema_extra={"pattern": r"^(admin|events:(publish|subscribe)(:\S+)?)$"}
+    ),
+]
 _SCOPES = [["events:publish:order.*", "events:subscribe"]]
 
 
@@ -19,8 +28,9 @@ class NewKey(Body):
         max_length=64,
         description="Who will use it: letters, digits, spaces and . _ @ -",
         examples=["ci"],
+        json_schema_extra={"pattern": r"^[\w .@-]+$"},
     )
-    scopes: list[str] = Field(
+    scopes: list[_Scope] = Field(
         min_length=1,
         description="`admin`, `events:publish`, `events:subscribe`; the last two also "
         "for a topic pattern.",

@@ -155,6 +155,35 @@ def covers(outer: str, inner: str) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=4096)
+def overlaps(one: str, other: str) -> bool:
+    """Tell whether there are topics that both patterns match."""
+    left, right = compile_pattern(one).segments, compile_pattern(other).segments
+    end = (len(left), len(right))
+    seen, waiting = {(0, 0)}, [(0, 0)]
+    while waiting:
+        at = waiting.pop()
+        if at == end:
+            return True
+        reached = [step for step in _common(left, right, *at) if step not in seen]
+        seen.update(reached)
+        waiting += reached
+    return False
+
+
+def _common(
+    left: tuple[str, ...], right: tuple[str, ...], i: int, j: int
+) -> list[tuple[int, int]]:
+    mine = left[i] if i < len(left) else None
+    theirs = right[j] if j < len(right) else None
+    if MANY in (mine, theirs):
+        # It stands for nothing, or for one more segment of the other.
+        return [(i + 1, j)] * (mine is not None) + [(i, j + 1)] * (theirs is not None)
+    if None in (mine, theirs) or (ONE not in (mine, theirs) and mine != theirs):
+        return []
+    return [(i + 1, j + 1)]
+
+
 def _explore(
     wide: tuple[str, ...], narrow: tuple[str, ...]
 ) -> Iterator[tuple[int, int]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
 
 from hypothesis import strategies as st
 
@@ -75,4 +77,72 @@ events = st.builds(
     last_error=st.none() | _text,
     dataref=st.none() | _text,
     attributes=attributes,
+)
+
+
+class Colour(StrEnum):
+    """Text whose hash is not that of the equal plain text."""
+
+    RED = "a"
+
+    def __hash__(self) -> int:
+        return 7
+
+
+# Few paths and few values, or conditions and events would never meet. What looks alike
+# and is not the same is among them, and what equals although it looks different.
+paths = st.sampled_from(["a", "a.b", "c.b", "c.d.e", "items.0", "items.1.b", "9"])
+PLAIN = [
+    *(None, True, False, 0, 1, 1.0, -0.0, 2, 2.5, 10**30, 1e30),
+    *(float("inf"), float("nan"), "", "a", "b", "ab", "1", "2026-01-01"),
+    *("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", "2026-99-99"),
+    "2026-01-01T02:00:00+02:00",
+]
+ODD = [Colour.RED, Decimal(1), (1, "a"), datetime(2026, 1, 1, tzinfo=UTC)]
+ORDERED = [one for one in PLAIN if one is not None and not isinstance(one, bool)]
+plain = st.sampled_from(PLAIN)
+odd = st.sampled_from(ODD)
+values = st.recursive(
+    plain | odd,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["b", "d", "e"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+views = st.dictionaries(st.sampled_from(["a", "c", "items", "9"]), values, max_size=4)
+_ordered = st.sampled_from(ORDERED)
+operators = st.recursive(
+    st.one_of(
+        st.fixed_dictionaries(
+            {}, optional=dict.fromkeys(["$gt", "$gte", "$lt", "$lte"], _ordered)
+        ),
+        st.fixed_dictionaries({"$eq": values | plain}),
+        st.fixed_dictionaries({"$in": st.lists(plain | values, max_size=4)}),
+        st.fixed_dictionaries({"$in": st.lists(plain, max_size=3)}),
+        st.fixed_dictionaries({"$ne": plain}),
+        st.fixed_dictionaries({"$nin": st.lists(plain, max_size=2)}),
+        st.fixed_dictionaries({"$exists": st.booleans()}),
+        st.fixed_dictionaries({"$contains": plain}),
+        st.fixed_dictionaries({"$regex": st.sampled_from(["a", "^$"])}),
+        st.fixed_dictionaries({"$topic": st.sampled_from(["*", "a.*"])}),
+    ).filter(bool),
+    lambda inner: (
+        st.fixed_dictionaries({"$not": inner})
+        | st.fixed_dictionaries({"$and": st.lists(inner, min_size=1, max_size=2)})
+        | st.fixed_dictionaries({"$or": st.lists(inner, min_size=1, max_size=2)})
+    ),
+    max_leaves=3,
+)
+filters = st.recursive(
+    st.dictionaries(paths, plain | operators, max_size=3),
+    lambda inner: (
+        st.fixed_dictionaries({"$not": inner})
+        | st.fixed_dictionaries(
+            {"$and": st.lists(inner, min_size=1, max_size=2)},
+            optional={"a": plain},
+        )
+        | st.fixed_dictionaries({"$or": st.lists(inner, min_size=1, max_size=2)})
+    ),
+    max_leaves=3,
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventyard.core.errors import SubscriptionError, ValidationError
-from eventyard.core.topics import check_topic, compile_pattern, covers
+from eventyard.core.topics import check_topic, compile_pattern, covers, overlaps
 from tests.unit.core import strategies
 
 letters = st.sampled_from(["a", "b"])
@@ -40,6 +40,39 @@ SHORT_TOPICS = [
 @given(small_patterns, small_topics)
 def test_a_pattern_matches_what_the_naive_matcher_matches(pattern, topic):
     assert compile_pattern(pattern).matches(topic) == naive_match(pattern, topic)
+
+
+tiny_patterns = st.lists(
+    letters | st.sampled_from(["*", "**", "#"]), min_size=1, max_size=4
+).map(".".join)
+#: Two patterns of four segments that overlap do so in a topic of eight at most.
+TWO_LETTERED = [
+    ".".join(parts)
+    for length in range(1, 9)
+    for parts in itertools.product("ab", repeat=length)
+]
+
+
+@given(tiny_patterns, tiny_patterns)
+def test_overlapping_means_that_one_topic_fits_both(one, other):
+    shared = any(
+        naive_match(one, topic) and naive_match(other, topic) for topic in TWO_LETTERED
+    )
+
+    assert overlaps(one, other) == overlaps(other, one) == shared
+
+
+@given(small_patterns, small_topics)
+def test_a_topic_overlaps_what_matches_it(pattern, topic):
+    assert overlaps(pattern, topic) == compile_pattern(pattern).matches(topic)
+
+
+def test_many_wildcards_are_compared_at_once():
+    one = ".".join(["**", "a"] * 40)
+    other = ".".join(["**", "b"] * 40)
+
+    assert not overlaps(one, other)
+    assert overlaps(one, other + ".**")
 
 
 @given(small_patterns, small_patterns)
