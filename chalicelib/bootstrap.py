@@ -142,6 +142,7 @@ class Platform:
         from chalicelib.events.schedule import Schedule
 
         return Schedule(self.table, self.events, self.agenda, self.chores.send)
+
     @cached_property
     def schemas(self) -> SchemaService:
         """Return the schemas of topics."""

@@ -55,6 +55,8 @@ function stored(act) {
 
 export const getConfig = () => request("api/v1/config");
 export const getStats = () => request("api/v1/stats");
+/** How much waits for somebody: dead letters of subscriptions and of queues. */
+export const givenUp = (stats) => (stats ? stats.dead_letters + stats.undelivered : 0);
 export const getQueues = () => request("api/v1/queues");
 export const getEvent = (id, source) => request(withQuery(`api/v1/events/${encodeURIComponent(id)}`, { source }));
 export const publish = (draft) => request("api/v1/events", { method: "POST", body: draft });

@@ -99,21 +99,21 @@ function Queues({ queues, opened, onOpen, onDone }) {
   if (!queues.data) return null;
   const Asking = asked?.verb === "purge" ? PurgeQueueQuestion : RedriveQuestion;
   return html`<${SmallTable} title="Queues between functions" hint="What the platform itself could not handle lies apart, by queue." rows=${queues.data.queues} most=${8}
-    columns=${queueColumns(ask)} keyOf=${(row) => row.name} opened=${opened} onOpen=${onOpen}>
+    columns=${queueColumns(queues.data.queues.some(({ dead }) => dead > 0) && ask)} keyOf=${(row) => row.name} opened=${opened} onOpen=${onOpen}>
     ${asked && html`<${Asking} queue=${asked.queue} onClose=${() => ask(null)} onDone=${onDone} />`}
   <//>`;
 }
 
 const queueColumns = (ask) => [
   { name: "Queue", class: "col-name", cell: (row) => html`<a href=${linkTo({ queue: row.name }, "dead-letters")} tabindex="-1"><code>${row.name}</code></a>` },
-  { name: "Waiting", class: "col-count number", cell: (row) => formatCount(row.waiting) },
+  { name: "Waiting", class: "col-count number col-extra", cell: (row) => formatCount(row.waiting) },
   { name: "In flight", class: "col-count number col-extra", cell: (row) => formatCount(row.in_flight) },
   { name: "Dead", class: "col-count number", cell: (row) => (row.dead ? html`<${Badge} kind="failed">${formatCount(row.dead)}<//>` : html`<span class="muted">0</span>`) },
-  {
+  ...(ask ? [{
     name: "Actions",
     class: "col-actions",
     head: html`<span class="offscreen">Actions</span>`,
     cell: (row) => row.dead > 0 && html`<button type="button" class="button small" onClick=${() => ask({ verb: "redrive", queue: row })}>Redrive</button>
-      <button type="button" class="button small" onClick=${() => ask({ verb: "purge", queue: row })}>Purge</button>`,
-  },
+      ${" "}<button type="button" class="button small" onClick=${() => ask({ verb: "purge", queue: row })}>Purge</button>`,
+  }] : []),
 ];

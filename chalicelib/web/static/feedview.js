@@ -27,6 +27,7 @@ export function FeedPanel({ source, opened, linkOf, onOpen, onMove, auth, demo, 
   const box = useRef();
   const held = log ? feed.rows.length > 0 : paused || Boolean(reading) || Boolean(opened);
   useEffect(() => feed.hold(held), [feed, held]);
+  useEffect(() => void (box.current && (box.current.scrollTop = 0)), [source.query]);
   const toggle = () => setPaused(!paused);
   useHotkeys({ ArrowDown: () => enterTable(box.current), ...(!log && { p: toggle }) });
   const showNew = () => {

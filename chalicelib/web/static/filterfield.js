@@ -55,5 +55,5 @@ function Outcome({ tried: { examined, matches, events, failed } }) {
     ${hits.length > 0 && html`<ul>${hits.map((event) => html`<li><a href=${pageLink(pathOf("events", event.event_id))} target="_blank" rel="noopener"><code>${event.type}</code></a> <span class="muted">${event.event_id}</span></li>`)}</ul>`}
     ${matches > SHOWN && html`<p class="muted">and ${plural(matches - hits.length, "other")}</p>`}
     ${!matches && html`<p>Why not, the most frequent first:</p>
-      <ol class="misses">${failed.slice(0, SHOWN).map(({ count, message }) => html`<li><strong>${formatCount(count)} ×</strong> ${message}</li>`)}</ol>`}`;
+      <ol class="misses">${failed.slice(0, SHOWN).map(({ count, message }) => html`<li><strong>${formatCount(count)} ×</strong> ${message}${count > 1 && html`<span class="muted"> (the newest)</span>`}</li>`)}</ol>`}`;
 }

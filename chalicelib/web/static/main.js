@@ -1,7 +1,7 @@
 // Every page: which one the address names, and what all of them share.
 
 import { html, render, useEffect, useMemo, useReducer, useState } from "./preact-htm.js";
-import { getConfig, getStats } from "./api.js";
+import { getConfig, getStats, givenUp } from "./api.js";
 import { ROOT, goTo, readPlace, usePlace, usePoll } from "./hooks.js";
 import { PAGES, Shell } from "./shell.js";
 import { Source } from "./source.js";
@@ -15,14 +15,12 @@ function App() {
   const source = useMemo(() => new Source(redraw), []);
   const { Page, error, again } = usePage(place.page);
   useEffect(() => void (document.title = `${PAGES.find(({ path }) => path === place.page)?.name ?? "Not found"} · Eventyard`), [place.page]);
-  return html`<${Shell} current=${place.page} live=${source.status} config=${config.data} dead=${deadIn(stats.data)}>
+  return html`<${Shell} current=${place.page} live=${source.status} config=${config.data} dead=${givenUp(stats.data)}>
     ${error && html`<main id="main" class="main" tabindex="-1"><${ErrorPanel} title="This page could not be loaded" error=${error} onRetry=${again} /></main>`}
     ${!Page && !error && html`<main id="main" class="main" tabindex="-1"><${Skeleton} /></main>`}
     ${Page && html`<${Guard} key=${place.page}><${Page} place=${place} source=${source} config=${config.data} stats=${stats} /><//>`}
   <//>`;
 }
-
-const deadIn = (stats) => (stats ? stats.dead_letters + stats.undelivered : 0);
 
 // A page is loaded when it is first gone to; the one before stays until then.
 function usePage(path) {
@@ -56,6 +54,11 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   goTo(link.pathname + link.search);
 });
+
+// The document's links are relative to where it was opened; browsers ask for the icon
+// again wherever one goes from there.
+const icon = document.querySelector("link[rel=icon]");
+icon.href = new URL(icon.href).href;
 
 const root = document.getElementById("app");
 root.replaceChildren();

@@ -57,8 +57,8 @@ const COLUMNS = [
   { name: "State", class: "col-state", cell: (row) => html`<${State} row=${row} />` },
   { name: "Topics", class: "col-topics", cell: (row) => html`<code title=${row.topics.join("\n")}>${row.topics.join(", ")}</code>` },
   { name: "Target", class: "col-target", cell: (row) => html`<span title=${targetOf(row.target)}>${targetOf(row.target)}</span>` },
-  count("Delivered", "delivered", "Events that arrived"),
-  count("Failed", "failed", "Attempts that failed; each may be tried again", { kind: "warning" }),
+  count("Delivered", "delivered", "Events that arrived", { class: "col-more" }),
+  count("Failed", "failed", "Attempts that failed; each may be tried again", { kind: "warning", class: "col-more" }),
   count("Filtered", "filtered_out", "Events whose topic fitted, not the filter", { class: "col-extra" }),
   count("Waiting", "waiting", "Events matched and not yet done with"),
   count("Dead", "dead", "Events that became dead letters", { kind: "failed" }),
@@ -66,7 +66,7 @@ const COLUMNS = [
 ];
 
 const LIVE_COLUMNS = [
-  { name: "Client", class: "col-name", cell: (row) => html`<${Id} value=${row.target.client_id} keep=${12} />` },
-  { name: "Topics", class: "col-topics", cell: (row) => html`<code title=${row.topics.join("\n")}>${row.topics.join(", ")}</code>` },
-  { name: "Filter", class: "col-filter", cell: (row) => html`<code>${Object.keys(row.filter).length ? JSON.stringify(row.filter) : "–"}</code>` },
+  { name: "Client", class: "col-filter", cell: (row) => html`<${Id} value=${row.target.client_id} keep=${12} />` },
+  { name: "Topics", class: "col-wide", cell: (row) => html`<code title=${row.topics.join("\n")}>${row.topics.join(", ")}</code>` },
+  { name: "Filter", class: "col-filter col-extra", cell: (row) => html`<code>${Object.keys(row.filter).length ? JSON.stringify(row.filter) : "–"}</code>` },
 ];

@@ -31,14 +31,14 @@ export function TimeRange({ query }) {
       ${Object.entries(NAMES).map(([name, words]) => html`<option value=${name}>${words}</option>`)}
       <option value="between">Between …</option>
     </select>
-    ${open && html`<${Moment} label="From" value=${query.since} onChoose=${(since) => go({ since })} />
-      <${Moment} label="Until" value=${query.until} onChoose=${(until) => go({ until })} />`}`;
+    ${open && html`<label class="moment"><span class="muted">From</span><${Moment} label="From" value=${query.since} onChoose=${(since) => go({ since })} /></label>
+      <label class="moment"><span class="muted">Until</span><${Moment} label="Until" value=${query.until} onChoose=${(until) => go({ until })} /></label>`}`;
 }
 
 /** A moment by the reader's clock; told as ISO 8601 in UTC, or null. */
 export function Moment({ label, value, onChoose, ...rest }) {
   const choose = (event) => onChoose(event.target.value ? new Date(event.target.value).toISOString() : null);
-  return html`<input class="moment" type="datetime-local" step="1" aria-label=${label} title="${label}, by your clock" value=${localText(value)} onChange=${choose} ...${rest} />`;
+  return html`<input type="datetime-local" aria-label=${label} title="${label}, by your clock" value=${localText(value)} onChange=${choose} ...${rest} />`;
 }
 
 function localText(value) {

@@ -1,7 +1,7 @@
 // Why an event was delivered, or was not: each subscription that wanted it with every
 // attempt, and each other with the first condition that failed.
 
-import { html, useEffect, useState } from "./preact-htm.js";
+import { html, useEffect, useRef, useState } from "./preact-htm.js";
 import { getTrace, startReplay } from "./api.js";
 import { Attempts, SubscriptionName } from "./delivery.js";
 import { pageLink, pathOf, useAct, usePoll } from "./hooks.js";
@@ -9,6 +9,7 @@ import { Badge, Confirm, EmptyState, ErrorPanel, Skeleton, Time, formatCount, pl
 
 const POLL_MS = 2_000;
 const CALM_MS = 20_000;
+const HURRY_MS = 15_000;
 const SHOWN = 40;
 const SEARCHED_FROM = 8;
 const OUTCOMES = {
@@ -28,9 +29,14 @@ const URGENT = ["dead", "retrying", "held", "waiting", "queued"];
 export function Trace({ id, sender }) {
   const [moving, setMoving] = useState(true);
   const { data, error, refresh } = usePoll(() => getTrace(id, sender), moving ? POLL_MS : CALM_MS);
-  useEffect(() => data && setMoving(data.matched.some(({ outcome }) => UNSETTLED.has(outcome))), [data]);
+  const hurry = useRef(0);
+  useEffect(() => data && setMoving(Date.now() < hurry.current || data.matched.some(({ outcome }) => UNSETTLED.has(outcome))), [data]);
   const [query, setQuery] = useState("");
   if (!data) return error ? html`<${ErrorPanel} title="The trace could not be read" error=${error} onRetry=${refresh} />` : html`<${Skeleton} lines=${5} />`;
+  const replayed = () => {
+    hurry.current = Date.now() + HURRY_MS;
+    refresh();
+  };
   const fits = ({ subscription, name }) => `${name ?? ""}\n${subscription}`.toLowerCase().includes(query.toLowerCase());
   const [matched, unmatched] = [byUrgency(data.matched).filter(fits), data.unmatched.filter(fits)];
   const many = data.matched.length + data.unmatched_count > SEARCHED_FROM;
@@ -39,7 +45,7 @@ export function Trace({ id, sender }) {
     ${many && html`<input type="search" aria-label="Find a subscription" placeholder="Find a subscription" value=${query} onInput=${(event) => setQuery(event.target.value)} />`}
     <h3>Matched <span class="muted">${formatCount(data.matched.length)}</span></h3>
     ${!matched.length && html`<p class="muted">${query ? "None of this name." : "No subscription wanted this event."}</p>`}
-    <${Some} items=${matched} each=${(one) => html`<${Delivery} key=${`${one.subscription}~${one.replay}`} one=${one} event=${id} onReplayed=${refresh} />`} />
+    <${Some} items=${matched} each=${(one) => html`<${Delivery} key=${`${one.subscription}~${one.replay}`} one=${one} event=${id} onReplayed=${replayed} />`} />
     ${data.unmatched_count > 0 && html`<${Others} all=${data.unmatched_count} shown=${unmatched} open=${Boolean(query) || !data.matched.length} />`}
   </div>`;
 }

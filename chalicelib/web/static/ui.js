@@ -120,7 +120,8 @@ export function Time({ value }) {
 export function formatSpan(seconds) {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   const [, size, unit] = STEPS.find(([below]) => seconds < below);
-  return `${formatCount(Math.round((seconds / size) * 10) / 10)} ${unit}`;
+  const value = seconds / size;
+  return `${formatCount(value < 10 ? Math.round(value * 10) / 10 : Math.round(value))} ${unit}`;
 }
 
 export function exactTime(moment) {
