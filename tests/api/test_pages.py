@@ -148,7 +148,9 @@ def test_every_page_is_small(http):
 @pytest.mark.parametrize("name", OURS)
 def test_every_module_imports_what_another_exports(name):
     imports = re.findall(
-        r'^import \{([^}]+)\} from "\./([^"]+)"', (STATIC / name).read_text(), re.M
+        r'^import \{([^}]+)\} from "\./([^"]+)"',
+        (STATIC / name).read_text(),
+        re.MULTILINE,
     )
 
     for names, module in imports:

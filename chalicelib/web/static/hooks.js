@@ -182,9 +182,12 @@ export function usePages(ask, rowsOf, { ms = 5_000, key = "" } = {}) {
     return { key, found };
   };
   const poll = usePoll(walk, ms);
+  const asked = useRef(key);
   useEffect(() => {
+    if (asked.current === key) return;
+    asked.current = key;
     pages.current = 1;
-    if (poll.at) poll.refresh();
+    poll.refresh();
   }, [key]);
   useChanges(poll.refresh);
   const loadMore = async () => {
