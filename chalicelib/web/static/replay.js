@@ -108,9 +108,9 @@ export function NewReplay({ subscriptions, wanted, onClose, onStarted }) {
         <input id="replay-topics" class="mono" spellcheck=${false} autocomplete="off" placeholder="order.*" value=${draft.topics} onInput=${(event) => change({ topics: event.target.value })} />
       <//>
       <${FilterField} topics=${draft.topics} value=${draft.filter} onChange=${(filter) => change({ filter })} />
-      ${error && html`<${ErrorPanel} title="Not started" error=${error} />`}
       ${counted && html`<${Counted} counted=${counted} />`}
       <footer class="dialog-foot">
+        ${error && html`<${ErrorPanel} title="Not started" error=${error} />`}
         ${counted
           ? html`<button type="submit" class="button primary" disabled=${busy || !counted.matched}>${busy ? "Starting …" : `Deliver ${plural(counted.matched, "event")}`}</button>`
           : html`<button type="submit" class="button primary" disabled=${busy || !ready}>${busy ? "Counting …" : "Count first (dry run)"}</button>`}

@@ -53,7 +53,7 @@ const columnsOf = (names) => [
   { name: "Subscription", class: "col-of", cell: (row) => html`<${SubscriptionName} id=${row.subscription} name=${names[row.subscription]} own=${true} />` },
   { name: "From", class: "col-moment", cell: (row) => html`<${Bound} value=${row.from} />` },
   { name: "To", class: "col-moment", cell: (row) => html`<${Bound} value=${row.to} />` },
-  { name: "Looked at", class: "col-count col-more number", cell: (row) => formatCount(row.scanned) },
+  { name: "Scanned", class: "col-count col-more number", hint: "Events looked at", cell: (row) => formatCount(row.scanned) },
   { name: "Delivered", class: "col-count number", hint: "Events handed on for delivery", cell: (row) => formatCount(row.matched) },
   { name: "Started", class: "col-time", cell: (row) => html`<${Time} value=${row.created_at} />` },
 ];

@@ -30,7 +30,7 @@ export function NewSubscription({ onClose, onDone }) {
 
 const Made = ({ made, onClose }) =>
   html`<${Drawer} title="Subscribed" label="Subscribed" onClose=${onClose} focus=${true}>
-    <p class="published" role="status"><span class="ok" aria-hidden="true">✓</span> ${made.name ?? made.id} gets what is published from now on.</p>
+    <p class="published" role="status"><span class="ok" aria-hidden="true">✓</span><span>${made.name ?? html`<code>${made.id}</code>`} is subscribed.</span></p>
     <${Secret} value=${made.secret} />
     <p><a class="button primary" href=${pageLink(pathOf("subscriptions", made.id))}>Done: open it</a></p>
   <//>`;
@@ -81,8 +81,10 @@ function Form({ first, busy, error, action, onSave, editing }) {
         ${field("rate", "Rate", "events a second", { inputmode: "decimal", placeholder: "no limit" })}
       </div>
     </div></details>
-    ${error && html`<${ErrorPanel} title=${editing ? "Not changed" : "Not subscribed"} error=${error} />`}
-    <footer class="dialog-foot"><button type="submit" class="button primary" disabled=${busy || !complete || faults.any}>${busy ? "Saving …" : action}</button></footer>
+    <footer class="dialog-foot">
+      ${error && html`<${ErrorPanel} title=${editing ? "Not changed" : "Not subscribed"} error=${error} />`}
+      <button type="submit" class="button primary" disabled=${busy || !complete || faults.any}>${busy ? "Saving …" : action}</button>
+    </footer>
   </form>`;
 }
 

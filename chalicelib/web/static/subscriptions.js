@@ -30,7 +30,7 @@ export default function Subscriptions({ place, source, config }) {
         onOpen=${(row, { byKey }) => drawer.open({}, { withKey: byKey, id: row.id })}
         onMove=${(row) => id && id !== NEW && go(CLOSED, { replace: true, path: pathOf("subscriptions", row.id) })} /><//>
       ${live.length > 0 && html`<${SmallTable} title="Live connections" hint="What WebSockets listen to, this page among them; each ends with its connection."
-        rows=${live} columns=${LIVE_COLUMNS} keyOf=${(row) => `${row.target.client_id} ${row.id}`} onOpen=${() => {}} />`}
+        rows=${live} columns=${LIVE_COLUMNS} keyOf=${(row) => `${row.target.client_id} ${row.id}`} classOf=${() => "plain"} onOpen=${() => {}} />`}
     </main>
     ${id === NEW && html`<${Guard} key="new"><${NewSubscription} onClose=${drawer.close} onDone=${list.refresh} /><//>`}
     ${id && id !== NEW && html`<${Guard} key="one"><${SubscriptionDrawer} key=${id} id=${id} known=${list.rows?.find((row) => row.id === id)}
@@ -62,7 +62,7 @@ const COLUMNS = [
   count("Filtered", "filtered_out", "Events whose topic fitted, not the filter", { class: "col-extra" }),
   count("Waiting", "waiting", "Events matched and not yet done with"),
   count("Dead", "dead", "Events that became dead letters", { kind: "failed" }),
-  { name: "Stopped", class: "col-stopped number", hint: "For how long it has not run", cell: (row) => html`<span class="muted">${row.stopped_s ? formatSpan(row.stopped_s) : "–"}</span>` },
+  { name: "Stopped", class: "col-stopped", hint: "For how long it has not run, and why", cell: (row) => html`<span class="muted" title=${row.reason}>${row.stopped_s ? `${formatSpan(row.stopped_s)} · ${row.reason ?? ""}` : "–"}</span>` },
 ];
 
 const LIVE_COLUMNS = [

@@ -38,7 +38,7 @@ export function Trace({ id, sender }) {
     refresh();
   };
   const fits = ({ subscription, name }) => `${name ?? ""}\n${subscription}`.toLowerCase().includes(query.toLowerCase());
-  const [matched, unmatched] = [byUrgency(data.matched).filter(fits), data.unmatched.filter(fits)];
+  const [matched, unmatched] = [sorted(data.matched, urgency).filter(fits), sorted(data.unmatched, farness).filter(fits)];
   const many = data.matched.length + data.unmatched_count > SEARCHED_FROM;
   if (!data.matched.length && !data.unmatched_count) return html`<${Nobody} />`;
   return html`<div class="trace">
@@ -50,8 +50,10 @@ export function Trace({ id, sender }) {
   </div>`;
 }
 
-const byUrgency = (matched) => [...matched].sort((a, b) => rank(a) - rank(b));
-const rank = ({ outcome }) => (URGENT.includes(outcome) ? URGENT.indexOf(outcome) : URGENT.length);
+const sorted = (items, rank) => [...items].sort((a, b) => rank(a) - rank(b));
+const urgency = ({ outcome }) => (URGENT.includes(outcome) ? URGENT.indexOf(outcome) : URGENT.length);
+// Who wants other topics is seldom what is looked for; who nearly got it mostly is.
+const farness = ({ reason }) => Number("topics" in reason.condition);
 
 const Nobody = () =>
   html`<${EmptyState} title="Nobody subscribes yet.">
@@ -78,11 +80,13 @@ function Delivery({ one, event, onReplayed }) {
     </header>
     ${one.note && html`<p class="muted">${one.note}</p>`}
     <${Attempts} attempts=${one.attempts} />
-    ${UNSETTLED.has(one.outcome) && one.next_attempt_at && html`<p class="muted">Next attempt <${Time} value=${one.next_attempt_at} />.</p>`}
+    ${UNSETTLED.has(one.outcome) && one.next_attempt_at && html`<p class="muted">Next attempt <${Due} value=${one.next_attempt_at} />.</p>`}
     ${one.dead_letter && html`<p><a href=${pageLink(pathOf("dead-letters", one.dead_letter))}>Open the dead letter</a></p>`}
     ${asking && html`<${ReplayQuestion} one=${one} event=${event} onClose=${() => ask(false)} onDone=${onReplayed} />`}
   </article>`;
 }
+
+const Due = ({ value }) => (Date.parse(value) > Date.now() ? html`<${Time} value=${value} />` : "is due now");
 
 function ReplayQuestion({ one, event, onClose, onDone }) {
   const { run, error, busy } = useAct();
