@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from eventyard.core.event import Event
 
 PUBLISH: Final = "events:publish"
+#: Dead letters of subscriptions are counted up to here: more is much in any case.
+_COUNTED: Final = 100
 
 
 class Platform:
@@ -448,6 +450,7 @@ class Platform:
             "connections": live["active_connections"],
             "relay_lag_ms": relayed.lag_ms,
             "dead_letters": sum(q["dead"] for q in queues),
+            "undelivered": self.subscribed.rows.count_dead(_COUNTED),
         }
 
     def public_config(self) -> dict[str, Any]:
