@@ -39,7 +39,8 @@ class Aws:
     @cached_property
     def s3(self) -> S3Client:
         """Return the S3 client."""
-        return self._client("s3")  # type: ignore[no-any-return]
+        # Without being told, botocore signs links in the old way, which AWS refuses.
+        return self._client("s3", signature_version="s3v4")  # type: ignore[no-any-return]
 
     @cached_property
     def sns(self) -> SNSClient:
@@ -51,7 +52,7 @@ class Aws:
         """Return the SQS client."""
         return self._client("sqs")  # type: ignore[no-any-return]
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, **more: Any) -> Any:
         from botocore.config import Config
 
         config = Config(
@@ -60,6 +61,7 @@ class Aws:
             retries={"mode": "standard", "max_attempts": 4},
             max_pool_connections=32,
             s3={"addressing_style": "path"},
+            **more,
         )
         return self.session.create_client(service, config=config)
 

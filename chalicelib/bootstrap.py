@@ -17,17 +17,22 @@ if TYPE_CHECKING:
     from chalicelib.events.agenda import Agenda
     from chalicelib.events.audit import Audit
     from chalicelib.events.chores import Chores
+    from chalicelib.events.export import Exporter
+    from chalicelib.events.exports import Exports
     from chalicelib.events.feed import Feed
     from chalicelib.events.groups import GroupIndex
+    from chalicelib.events.jobs import Jobs
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
+    from chalicelib.events.publication import Draft, Published
+    from chalicelib.events.purge import Purges
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
     from chalicelib.events.relay import Relay
     from chalicelib.events.requests import Requests
     from chalicelib.events.routing import Router
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.schemas import SchemaService
-    from chalicelib.events.service import Draft, EventService, Published
+    from chalicelib.events.service import EventService
     from chalicelib.events.streams import Streams
     from chalicelib.keys import KeyStore
     from chalicelib.live.delivery import Delivery
@@ -41,6 +46,8 @@ if TYPE_CHECKING:
     from eventyard.core.event import Event
 
 PUBLISH: Final = "events:publish"
+#: Dead letters of subscriptions are counted up to here: more is much in any case.
+_COUNTED: Final = 100
 
 
 class Platform:
@@ -200,9 +207,42 @@ class Platform:
         handlers: dict[str, Callable[[Item], None]] = {
             "agenda": lambda _: self._tick(),
             "walk": self._walk,
+            "export": self._export,
+            "purge": self._purge,
             "scheduled": lambda chore: self.schedule.deliver(chore["key"]),
         }
         return Chores(self.aws, self.settings.chores_queue_url, self._dead, handlers)
+
+    @cached_property
+    def exporter(self) -> Exporter:
+        """Return what reads the log out, page by page."""
+        from chalicelib.events.export import Exporter
+
+        return Exporter(self.log)
+
+    @cached_property
+    def exports(self) -> Exports:
+        """Return the exports to files."""
+        from chalicelib.events.exports import KEPT_SECONDS, Exports, Files
+
+        jobs = self._jobs("export", "exp_", KEPT_SECONDS)
+        files = Files(self.aws, self.settings.bucket)
+        return Exports(jobs, self.exporter, files, self.audit.tell)
+
+    @cached_property
+    def purges(self) -> Purges:
+        """Return what deletes old events."""
+        from chalicelib.events.purge import KEPT_SECONDS, Purges
+
+        jobs = self._jobs("purge", "prg_", KEPT_SECONDS)
+        return Purges(jobs, self.log, self.audit.tell)
+
+    def _jobs(self, kind: str, prefix: str, kept_seconds: int) -> Jobs:
+        from chalicelib.events.jobs import Jobs
+
+        return Jobs(
+            self.table, kind, prefix, kept_seconds, self._leave, self.log.now_ms
+        )
 
     def _tick(self) -> None:
         self.agenda.tick()
@@ -301,6 +341,12 @@ class Platform:
 
     def _walk(self, chore: Item) -> None:
         self.subscribed.walks.step(chore)
+
+    def _export(self, chore: Item) -> None:
+        self.exports.step(chore)
+
+    def _purge(self, chore: Item) -> None:
+        self.purges.step(chore)
 
     def _leave(self, chore: Item) -> None:
         self.chores.send(chore)
@@ -404,6 +450,7 @@ class Platform:
             "connections": live["active_connections"],
             "relay_lag_ms": relayed.lag_ms,
             "dead_letters": sum(q["dead"] for q in queues),
+            "undelivered": self.subscribed.rows.count_dead(_COUNTED),
         }
 
     def public_config(self) -> dict[str, Any]:

@@ -157,6 +157,16 @@ class Table:
         )
         return unmarshal(answer["Attributes"])
 
+    def discard(self, pk: str, sk: str, **members: set[str]) -> None:
+        """Take members out of sets of one item; those that are not there stay so."""
+        self._aws.dynamodb.update_item(
+            TableName=self.name,
+            Key=_key(pk, sk),
+            UpdateExpression="DELETE " + ", ".join(f"#{n} :{n}" for n in members),
+            ExpressionAttributeNames={f"#{n}": n for n in members},
+            ExpressionAttributeValues=marshal({f":{n}": v for n, v in members.items()}),
+        )
+
     def set(
         self, pk: str, sk: str, changes: Item, *, only_if: Item | None = None
     ) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -62,6 +63,10 @@ class Emulator:
         return self.state / "emulator.json"
 
     @property
+    def _scratch(self) -> Path:
+        return self.state.absolute() / "scratch"
+
+    @property
     def log_path(self) -> Path:
         """Return where its output, and that of the functions, is kept."""
         return self.state / "emulator.log"
@@ -77,7 +82,8 @@ class Emulator:
 
     def start(self) -> None:
         """Start it; `wait` tells when it answers."""
-        self.state.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir(parents=True)
         log = self.log_path.open("wb")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ministack"],
@@ -99,6 +105,8 @@ class Emulator:
             "GATEWAY_PORT": str(self.port),
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self.state / "emulator"),
+            # It unpacks the code anew for each worker, and a killed one leaves it.
+            "TMPDIR": str(self._scratch),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.state / "s3"),
             "LOG_LEVEL": os.environ.get("EVENTYARD_EMULATOR_LOG", "WARNING"),
@@ -141,6 +149,7 @@ class Emulator:
             return True
         saved = _end_group(self._process.pid, self._process)
         self._note.unlink(missing_ok=True)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         return saved
 
 

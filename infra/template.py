@@ -25,6 +25,7 @@ _RESOURCES: Final[dict[str, Any]] = {
         "Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}"
         f":${{WebsocketAPI}}/{GATEWAY_STAGE}/*/@connections/*"
     },
+    "Exports": {"Fn::Sub": "${Bucket.Arn}/exports/*"},
     "Objects": {"Fn::Sub": "${Bucket.Arn}/payloads/*"},
     "Stream": {"Fn::GetAtt": ["Table", "StreamArn"]},
     "TargetQueues": {

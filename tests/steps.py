@@ -101,6 +101,21 @@ def meanwhile(platform: Any, act: Callable[[], Any]) -> None:
     platform.log.append = act_first
 
 
+def dying(monkeypatch: Any, owner: type, verb: str, nth: int, *, noted: bool) -> None:
+    """Let the process die at the nth call of a method: after it, or instead of it."""
+    real, calls = getattr(owner, verb), []
+
+    def die(self: Any, *args: Any) -> Any:
+        calls.append(args)
+        if len(calls) != nth:
+            return real(self, *args)
+        if noted:
+            real(self, *args)
+        raise SystemExit
+
+    monkeypatch.setattr(owner, verb, die)
+
+
 def subscribe(platform: Any, url: str, topics: Any = "**", **wish: Any) -> Any:
     """Subscribe a webhook; returns the subscription."""
     from chalicelib.auth import ANYBODY

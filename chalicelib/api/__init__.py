@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.api import (
+    archive,
     dead_letters,
     documents,
     events,
@@ -34,6 +35,7 @@ FAMILIES: Final = (
     subscriptions,
     dead_letters,
     replays,
+    archive,
     operations,
     keys,
     tickets,

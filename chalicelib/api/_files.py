@@ -14,6 +14,7 @@ from chalicelib.api._endpoint import Call
 
 WEB: Final = Path(__file__).parent.parent / "web"
 _SOCKET: Final = re.compile(r"(wss?://[A-Za-z0-9.:\[\]-]+)(/.*)?")
+_LINK: Final = re.compile(r'(\b(?:href|src)=")')
 _TYPES: Final = {
     ".css": "text/css",
     ".html": "text/html",
@@ -25,11 +26,26 @@ _TYPES: Final = {
 
 def answer_file(call: Call, path: Path, **sources: str) -> Response:
     """Serve a file of chalicelib/web; `sources` widen its policy, as in `policy`."""
-    headers = {
+    return answer_text(call, _read(path), _headers(call, path, sources))
+
+
+def answer_page(call: Call, opened: str = "") -> Response:
+    """
+    Serve the one document of all pages, which reads from its address what to show.
+
+    `opened` is what stands behind the page's own name, if anything does: the links of
+    the document are relative, because gateways put a stage before every path.
+    """
+    path = WEB / "index.html"
+    text = _read_deep(path) if opened else _read(path)
+    return answer_text(call, text, _headers(call, path, {}))
+
+
+def _headers(call: Call, path: Path, sources: dict[str, str]) -> dict[str, str]:
+    return {
         "Content-Security-Policy": policy(call.platform.settings.live_url, **sources),
         "Content-Type": f"{_TYPES[path.suffix]}; charset=utf-8",
     }
-    return answer_text(call, _read(path), headers)
 
 
 def answer_text(call: Call, text: str, headers: dict[str, str]) -> Response:
@@ -50,6 +66,11 @@ def answer_text(call: Call, text: str, headers: dict[str, str]) -> Response:
 @lru_cache(maxsize=64)
 def _read(path: Path) -> str:
     return path.read_text()
+
+
+@lru_cache(maxsize=1)
+def _read_deep(path: Path) -> str:
+    return _LINK.sub(r"\1../", _read(path))
 
 
 @lru_cache(maxsize=64)

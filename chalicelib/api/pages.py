@@ -1,4 +1,4 @@
-"""`/` and `/static`: the pages, under a strict content security policy."""
+"""The pages and what they are made of, under a strict content security policy."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any, Final
 from chalice.app import Response
 
 from chalicelib.api._endpoint import Call, Routes
-from chalicelib.api._files import WEB, answer_file
+from chalicelib.api._files import WEB, answer_file, answer_page
 from eventyard.core.errors import NotFoundError
 
 routes = Routes(__name__)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-zA-Z]+)?\.(css|js|svg|txt)")
 _KNOWN: Final = "What the caller has already (If-None-Match) is what there is."
+_PAGE: Final[dict[str, Any]] = {"media": "text/html", "also": {304: _KNOWN}}
 
 
 @routes.get(
@@ -26,7 +27,35 @@ def overview(call: Call) -> Any:
     """Show the page to a browser, and the state to everything else."""
     if "text/html" not in (call.header("accept") or ""):
         return {"name": "Eventyard", **call.platform.public_config()}
-    return answer_file(call, WEB / "index.html")
+    return answer_page(call)
+
+
+@routes.get("/events", **_PAGE)
+@routes.get("/events/{event_id}", **_PAGE)
+def events_page(call: Call, event_id: str = "") -> Response:
+    """Show the log to a browser, and of one event where it went."""
+    return answer_page(call, event_id)
+
+
+@routes.get("/subscriptions", **_PAGE)
+@routes.get("/subscriptions/{subscription_id}", **_PAGE)
+def subscriptions_page(call: Call, subscription_id: str = "") -> Response:
+    """Show a browser who wants which events; `new` is the form for one more."""
+    return answer_page(call, subscription_id)
+
+
+@routes.get("/dead-letters", **_PAGE)
+@routes.get("/dead-letters/{dead_id}", **_PAGE)
+def dead_letters_page(call: Call, dead_id: str = "") -> Response:
+    """Show a browser what could not be delivered, and let it be sent again."""
+    return answer_page(call, dead_id)
+
+
+@routes.get("/replays", **_PAGE)
+@routes.get("/replays/{replay_id}", **_PAGE)
+def replays_page(call: Call, replay_id: str = "") -> Response:
+    """Show a browser what is delivered again; `new` is the form for one more."""
+    return answer_page(call, replay_id)
 
 
 @routes.get(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.auth import Principal
-from chalicelib.events.service import Draft, EventService
+from chalicelib.events.publication import Draft
+from chalicelib.events.service import EventService
 from eventyard.core.event import Event
 
 #: Events of these types are the platform's own: nobody else can publish them.

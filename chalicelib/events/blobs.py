@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.aws import Aws
-from eventyard.core.errors import NotFoundError
+from eventyard.core.errors import NotFoundError, UnavailableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+#: The most objects that S3 removes in one call.
+_AT_ONCE: Final = 1_000
 
 
 class MissingPayloadError(NotFoundError):
@@ -42,6 +50,10 @@ class Blobs:
             Body=text.encode(),
             ContentType="application/json",
         )
+        return self.address(name)
+
+    def address(self, name: str) -> str:
+        """Return the address of the text under a ULID."""
         return f"{self._prefix}{name}.json"
 
     def get(self, address: str) -> str:
@@ -52,3 +64,20 @@ class Blobs:
         except self.aws.s3.exceptions.NoSuchKey:
             raise MissingPayloadError(details={"dataref": address}) from None
         return answer["Body"].read().decode()
+
+    def remove(self, names: Sequence[str]) -> None:
+        """
+        Remove texts by their ULIDs, those that are there: one call for each 1,000.
+
+        Raises UnavailableError when S3 kept any of them.
+        """
+        for start in range(0, len(names), _AT_ONCE):
+            keys: list[ObjectIdentifierTypeDef] = [
+                {"Key": f"payloads/{name}.json"}
+                for name in names[start : start + _AT_ONCE]
+            ]
+            answer = self.aws.s3.delete_objects(
+                Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True}
+            )
+            if answer.get("Errors"):
+                raise UnavailableError(f"S3 kept payloads: {answer['Errors'][0]}")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from chalicelib.events.audit import PREFIX
-from chalicelib.events.service import Draft
+from chalicelib.events.publication import Draft
 from eventyard.core import moments
 from eventyard.core.errors import EventRouterError, InvalidRequestError, ValidationError
 from eventyard.core.event import Event

@@ -66,6 +66,12 @@ def time_key(ms: int) -> str:
     return ulid.floor(max(ms, 0))
 
 
+def place_before(ms: int) -> str:
+    """Return the last place that is older than a millisecond."""
+    first = time_key(ms)
+    return first if first == ulid.floor(0) else ulid.add(first, -1)
+
+
 @dataclass
 class EventLog:
     """
@@ -219,15 +225,27 @@ class EventLog:
 
         Unlike `forward` it asks the directory where there are any.
         """
+        yield from self._readable(self.items(after, until))
+
+    def items(
+        self, after: str, until: str, fields: Sequence[str] = ()
+    ) -> Iterator[Item]:
+        """
+        Yield the items of any stretch of the log as they are stored, oldest first.
+
+        Also those that cannot be read. `fields`, if any, must name `sk`.
+        """
         now = self.now_ms()
         newest = min(ulid.timestamp_ms(until), now + BUCKET_MS)
         held = self.directory.newest_first(newest, ulid.timestamp_ms(after), now)
         for bucket in reversed(list(held)):
             parts = [
-                self.table.query(_partition(bucket, shard), after=after, until=until)
+                self.table.query(
+                    _partition(bucket, shard), after=after, until=until, fields=fields
+                )
                 for shard in range(self.shards)
             ]
-            yield from self._readable(_merge(parts, newest_first=False))
+            yield from _merge(parts, newest_first=False)
 
     def _readable(self, items: Iterable[Item]) -> Iterator[Commit]:
         # One commit that cannot be read must not hide all that came before it.
@@ -284,6 +302,14 @@ class Directory:
             by_day.setdefault(bucket * BUCKET_MS // DAY_MS, set()).add(str(bucket))
         for day, members in by_day.items():
             self.table.add(*_day_key(day), buckets=members)
+
+    def forget(self, first: int, end: int) -> None:
+        """Unlist the buckets from one up to another, which stays: they are empty."""
+        days = range(first * BUCKET_MS // DAY_MS, end * BUCKET_MS // DAY_MS + 1)
+        for key, row in self.table.get_many(map(_day_key, days)).items():
+            gone = {b for b in row.get("buckets", ()) if first <= int(b) < end}
+            if gone:
+                self.table.discard(*key, buckets=gone)
 
     def newest_first(self, newest_ms: int, since_ms: int, now_ms: int) -> Iterator[int]:
         """Yield the buckets that hold or may hold commits."""

@@ -11,13 +11,7 @@ from typing import Any, Final
 
 from chalicelib.aws import Item
 from chalicelib.events.log import EventLog
-from chalicelib.events.service import (
-    REPLY,
-    Draft,
-    Published,
-    digest_of,
-    is_reply,
-)
+from chalicelib.events.publication import REPLY, Draft, Published, digest_of, is_reply
 from chalicelib.table import Table, ThrottledError
 from eventyard.core import ulid
 from eventyard.core.errors import (

@@ -13,6 +13,7 @@ from chalicelib.aws import Item
 from chalicelib.events.agenda import Agenda
 from chalicelib.events.chores import LONGEST_DELAY
 from chalicelib.events.claims import ABANDONED_SECONDS, KEY_SECONDS
+from chalicelib.events.publication import Draft, Published, digest_of
 from chalicelib.events.scheduled import (
     PREFIX,
     SPAN_MS,
@@ -31,7 +32,7 @@ from chalicelib.events.scheduled import (
     waiting_in,
     write_cursor,
 )
-from chalicelib.events.service import Draft, EventService, Published, digest_of
+from chalicelib.events.service import EventService
 from chalicelib.table import Table
 from chalicelib.telemetry import log_error
 from eventyard.core import ulid

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.aws import Item
-from chalicelib.events.service import Draft, Published, named
+from chalicelib.events.publication import Draft, Published, named
 from eventyard.core import moments, ulid
 from eventyard.core.errors import InvalidRequestError, PayloadTooLargeError
 from eventyard.core.event import Event

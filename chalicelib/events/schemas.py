@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.aws import Item
 from chalicelib.events.audit import PREFIX
-from chalicelib.events.service import Page, Warnings
+from chalicelib.events.publication import Warnings
+from chalicelib.events.service import Page
 from chalicelib.table import Table
 from eventyard.core import moments
 from eventyard.core.errors import (

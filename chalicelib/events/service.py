@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
 from chalicelib.events.claims import Claim, Claims
 from chalicelib.events.log import Commit, EventLog, time_key
+from chalicelib.events.publication import (
+    PREFIX,
+    Draft,
+    Published,
+    Vet,
+    Warnings,
+    accept_all,
+    digest_of,
+    is_reply,
+    named,
+    published,
+)
 from chalicelib.wire import Placed
 from eventyard.core import ulid
 from eventyard.core.errors import (
@@ -31,58 +41,6 @@ MAX_ENVELOPE: Final = 32_000
 MAX_ADDRESS: Final = 2_048
 #: The most bytes of events in one page: Lambda answers with at most 6 MB.
 _PAGE_BYTES: Final = 4_000_000
-_PREFIX: Final = "evt_"
-#: What the private address of a request begins with; its commit's key follows.
-REPLY: Final = "reply."
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An event about to be published; `own_id` when its sender chose the id."""
-
-    event: Event
-    own_id: bool
-    #: When to publish it, if not at once.
-    deliver_at: datetime | None = None
-    #: Whether its sender said when it happened.
-    dated: bool = True
-
-
-#: What schemas have against one event that is accepted all the same.
-Warnings = Sequence[Mapping[str, str]]
-#: Tells of each event what to warn of; raises ValidationError to refuse them all.
-Vet = Callable[[Sequence[Event]], Sequence[Warnings]]
-
-
-def accept_all(events: Sequence[Event]) -> Sequence[Warnings]:
-    """Warn of nothing."""
-    return [()] * len(events)
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What a publisher is told of one event."""
-
-    event_id: str
-    timestamp: str
-    deduplicated: bool
-    status: str = "published"
-    #: When it will be published, while its status is `scheduled`.
-    deliver_at: str | None = None
-    warnings: Warnings = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the shape the HTTP interface answers with."""
-        told: dict[str, Any] = {
-            "event_id": self.event_id,
-            "status": self.status,
-            "timestamp": self.timestamp,
-        }
-        if self.status == "scheduled" and self.deliver_at is not None:
-            told["deliver_at"] = self.deliver_at
-        more = {"deduplicated": True} if self.deduplicated else {}
-        warned = {"warnings": list(self.warnings)} if self.warnings else {}
-        return {**told, **more, **warned}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +162,11 @@ class EventService:
         self, key: str, events: Sequence[Event], by: str, *, again: bool = False
     ) -> list[Published]:
         if self.log.append(key, events, by):
-            return [_published(event, deduplicated=again) for event in events]
+            return [published(event, deduplicated=again) for event in events]
         commit = self.log.get(key)
         if commit is None:
             raise UnavailableError("The log refused a commit that it does not hold.")
-        return [_published(event, deduplicated=True) for event in commit.events]
+        return [published(event, deduplicated=True) for event in commit.events]
 
     def _publish_keyed(
         self, drafts: Sequence[Draft], by: str, idempotency_key: str, key: str
@@ -227,12 +185,12 @@ class EventService:
         return self._finish(claim, drafts, by, key)
 
     def _told_again(self, drafts: Sequence[Draft], commit: Commit) -> list[Published]:
-        given = (p.event for p in commit.placed() if p.event.id == _PREFIX + p.place)
+        given = (p.event for p in commit.placed() if p.event.id == PREFIX + p.place)
         events = [
             self._known(draft.event, commit) if draft.own_id else next(given)
             for draft in drafts
         ]
-        return [_published(event, deduplicated=True) for event in events]
+        return [published(event, deduplicated=True) for event in events]
 
     def _known(self, event: Event, commit: Commit) -> Event:
         # What had been published before the commit of its call is not in that commit.
@@ -260,8 +218,8 @@ class EventService:
         told = dict(plan.known)
         if plan.to_append:
             events = named([drafts[index] for index in plan.to_append], plan.key)
-            published = self._append(plan.key, events, by, again=plan.key != key)
-            told |= zip(plan.to_append, published, strict=True)
+            appended = self._append(plan.key, events, by, again=plan.key != key)
+            told |= zip(plan.to_append, appended, strict=True)
         return [told[plan.repeats.get(index, index)] for index in range(len(drafts))]
 
     def _place(self, plan: _Plan, index: int, draft: Draft) -> None:
@@ -283,7 +241,7 @@ class EventService:
         commit = self.log.get(claim.commit)
         found = _find_in(commit, event)
         if found is not None:
-            plan.known[index] = _published(found, deduplicated=True)
+            plan.known[index] = published(found, deduplicated=True)
         elif commit is None and not self.claims.is_abandoned(claim):
             plan.resume(claim, event.id)
         elif not self.claims.take_over(claim, plan.key, plan.digest):
@@ -311,8 +269,8 @@ class EventService:
         return found.event if found else None
 
     def _locate(self, event_id: str, source: str | None) -> Placed | None:
-        position = event_id.removeprefix(_PREFIX)
-        if event_id.startswith(_PREFIX) and ulid.is_ulid(position):
+        position = event_id.removeprefix(PREFIX)
+        if event_id.startswith(PREFIX) and ulid.is_ulid(position):
             found = self.log.find(position)
             if found is not None and found.id == event_id:
                 return Placed(position, found)
@@ -398,27 +356,10 @@ def _unknown(event_id: str) -> NotFoundError:
     )
 
 
-def is_reply(topic: str) -> bool:
-    """Tell whether a topic is the private address of a request."""
-    return topic.startswith(REPLY) and ulid.is_ulid(topic.removeprefix(REPLY))
-
-
 def _busy(what: str) -> UnavailableError:
     return UnavailableError(
         f"Another call is publishing {what} just now; try again.",
     )
-
-
-def named(drafts: Sequence[Draft], key: str) -> list[Event]:
-    """Return the events of a commit, with ids of ours where the sender chose none."""
-    for index, draft in enumerate(drafts):
-        if not draft.own_id:
-            draft.event.id = _PREFIX + ulid.add(key, index)
-    return [draft.event for draft in drafts]
-
-
-def _published(event: Event, *, deduplicated: bool) -> Published:
-    return Published(event.id, event.to_dict()["timestamp"], deduplicated)
 
 
 def _find_in(commit: Commit | None, wanted: Event) -> Event | None:
@@ -428,19 +369,3 @@ def _find_in(commit: Commit | None, wanted: Event) -> Event | None:
         if (event.id, event.source) == (wanted.id, wanted.source)
     )
     return next(same, None)
-
-
-def digest_of(drafts: Sequence[Draft]) -> str:
-    """Return what tells a retry of this call from another call."""
-    # What the caller said, not what we added: a retry has another time and id.
-    said = [_said(draft) for draft in drafts]
-    return hashlib.sha256(dumps(said).encode()).hexdigest()
-
-
-def _said(draft: Draft) -> dict[str, Any]:
-    fields = draft.event.to_dict()
-    del fields["timestamp"]
-    if not draft.own_id:
-        del fields["id"]
-    fields.pop("expires_at", None)
-    return fields

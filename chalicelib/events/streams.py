@@ -14,7 +14,7 @@ from typing import Any, Final
 from chalicelib.aws import Item
 from chalicelib.events.claims import Claims
 from chalicelib.events.log import EventLog
-from chalicelib.events.service import Draft, digest_of, is_reply, named
+from chalicelib.events.publication import Draft, digest_of, is_reply, named
 from chalicelib.table import Table, ThrottledError
 from eventyard.core import moments
 from eventyard.core.errors import (

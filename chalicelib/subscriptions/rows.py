@@ -140,6 +140,10 @@ class Rows:
             if item["sk"] != before:
                 yield from_item(item)
 
+    def count_dead(self, most: int) -> int:
+        """Count dead letters, up to so many: one call, which ends where they do."""
+        return sum(1 for _ in self.table.query(_DEAD, limit=most, fields=("sk",)))
+
     def dead_letter(self, dead_id: str) -> Row | None:
         """Read one dead letter."""
         item = self.table.get(_DEAD, dead_id)

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from chalicelib import bootstrap
+from chalicelib.subscriptions.rows import Row
 from tests.steps import greeted, publish
 
 
@@ -100,6 +101,7 @@ def test_the_statistics_count_what_happened(http, busy):
         "connections": 1,
         "relay_lag_ms": 0,
         "dead_letters": 0,
+        "undelivered": 0,
     }
 
 
@@ -111,6 +113,20 @@ def test_what_waits_and_what_died_is_counted(http, platform, pump):
     stats = http.get("/api/v1/stats").json()
 
     assert (stats["queue_depth"], stats["dead_letters"]) == (2, 1)
+
+
+def test_dead_letters_of_subscriptions_are_counted_as_far_as_it_matters(http, platform):
+    rows = [
+        Row(f"{number:026d}", "sub_1", "a", f"evt_{number}", status="dead")
+        for number in range(103)
+    ]
+    platform.subscribed.rows.write(rows)
+    most = http.get("/api/v1/stats").json()["undelivered"]
+
+    platform.subscribed.rows.revive(rows[3:])
+    some = http.get("/api/v1/stats").json()["undelivered"]
+
+    assert (most, some) == (100, 3)
 
 
 def test_the_error_rate_is_the_share_that_was_given_up(http, busy):

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 STATIC = Path(__file__).parents[2] / "chalicelib" / "web" / "static"
+PAGES = ("events", "subscriptions", "dead-letters", "replays")
+BUDGET = 100_000
+#: Modules written here, and not by others.
+OURS = sorted(p.name for p in STATIC.glob("*.js") if p.read_text().startswith("// "))
+
+
+def closure(names):
+    """All files that these static files need to show a page, themselves included."""
+    found, waiting = set(), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            text = (STATIC / name).read_text()
+            waiting += re.findall(r'^import .*"\./([^"]+)"', text, re.MULTILINE)
+    return found
+
+
+def linked(document):
+    """What a document refers to, as it stands there."""
+    return re.findall(r'(?:src|href)="([^"]+)"', document)
 
 
 def test_programs_are_told_what_this_is(http, platform):
@@ -77,6 +100,67 @@ def test_everything_the_page_names_is_served(http):
     assert {name: http.get(f"/{name}").status for name in named} == dict.fromkeys(
         named, 200
     )
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("behind", ["", "/evt_1", "/a~b~c", "/new", "/%2F..%2F%3Cx%3E"])
+def test_each_page_is_served_at_its_address_and_at_that_of_its_details(
+    http, page, behind
+):
+    answer = http.get(f"/{page}{behind}", Accept=BROWSER)
+
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    # A gateway's stage stands before the path: links lead back to where it ends.
+    address = f"https://gateway/api/{page}{behind}"
+    assert {urljoin(address, link) for link in linked(answer.text)} == {
+        urljoin("https://gateway/api/", link)
+        for link in linked(http.get("/", Accept=BROWSER).text)
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_that_a_browser_has_already_is_not_sent_again(http, page):
+    first = http.get(f"/{page}/x", Accept=BROWSER)
+
+    same = http.get(f"/{page}/y", Accept=BROWSER, If_None_Match=first.headers["etag"])
+
+    assert (same.status, same.text) == (304, "")
+    assert first.headers["etag"] != http.get(f"/{page}").headers["etag"]
+
+
+def test_every_page_is_small(http):
+    document = http.get("/", Accept=BROWSER).text
+    shared = {n.removeprefix("static/") for n in linked(document) if "static/" in n}
+    loaded = re.findall(r'import\("\./([^"]+)"\)', (STATIC / "shell.js").read_text())
+    sizes = {}
+    for page in loaded:
+        parts = [(STATIC / name).read_bytes() for name in closure({*shared, page})]
+        sizes[page] = sum(
+            len(gzip.compress(part)) for part in [document.encode(), *parts]
+        )
+
+    assert len(sizes) == 1 + len(PAGES)
+    assert max(sizes.values()) < BUDGET, sizes
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_module_imports_what_another_exports(name):
+    imports = re.findall(
+        r'^import \{([^}]+)\} from "\./([^"]+)"',
+        (STATIC / name).read_text(),
+        re.MULTILINE,
+    )
+
+    for names, module in imports:
+        exported = re.findall(
+            r"^export (?:default )?(?:async )?(?:function|const|class) (\w+)",
+            (STATIC / module).read_text(),
+            re.MULTILINE,
+        )
+        wanted = {part.strip() for part in names.split(",")}
+        assert module not in OURS or wanted <= set(exported), module
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cold, handler, matching, way
+from tests.bench import cold, deliver, handler, matching, way
 
 _PARTS = {
     "cold": cold.measure,
     "handler": handler.measure,
     "matching": matching.measure,
     "way": way.measure,
+    "deliver": deliver.measure,
 }
 
 

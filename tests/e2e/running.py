@@ -246,11 +246,13 @@ def in_a_loop(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         return pool.submit(lambda: asyncio.run(main())).result()
 
 
-def wait_until(condition: Any, seconds: float = 60, what: str = "it") -> Any:
+def wait_until(
+    condition: Any, seconds: float = 60, what: str = "it", pause: float = 0.05
+) -> Any:
     """Return the condition's first true value."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if value := condition():
             return value
-        time.sleep(0.05)
+        time.sleep(pause)
     raise AssertionError(f"{what} did not happen within {seconds} s")

@@ -14,7 +14,9 @@ _ALLOWED = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
 _CONTEXT = {"domainName": "x.test", "stage": "api"}
 _ACTIONS = {
     "sns:PublishBatch": "sns:Publish",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
     "s3:HeadObject": "s3:GetObject",
+    "s3:DeleteObjects": "s3:DeleteObject",
     # AWS asks for the action of each member; ours put, and the sweep's also delete.
     "dynamodb:TransactWriteItems": "dynamodb:PutItem",
 }
@@ -145,6 +147,36 @@ def test_the_chores_are_allowed_all_they_do(platform, http, pump, calls):
     assert "dynamodb:DeleteItem" in allowed("Chores")  # moving a row is both
 
 
+def test_exports_and_purges_are_allowed_all_they_do(platform, http, pump, calls):
+    large = {"type": "a.b", "payload": {"text": "x" * 210_000}}
+    http.post("/api/v1/events", large)
+    later = platform.log.clock() + 2_000
+    platform.log.clock = lambda: later
+    platform.relay.catch_up()
+    calls.clear()
+    export = http.post("/api/v1/exports", {}).json()
+    purge = http.post("/api/v1/purge", {"older_than": "20m", "confirm": True}).json()
+    http.post("/api/v1/purge", {"older_than": "20m"})
+    at_start = set(calls)
+    records = pump.messages("chores")
+    calls.clear()
+    assert platform.chores.run({"Records": records}) == {"batchItemFailures": []}
+    at_work = set(calls)
+    calls.clear()
+    for path in (
+        "/api/v1/export",
+        "/api/v1/exports",
+        f"/api/v1/exports/{export['id']}",
+        f"/api/v1/purges/{purge['id']}",
+    ):
+        assert http.get(path).status == 200, path
+    assert http.post(f"/api/v1/exports/{export['id']}/cancel").status == 409
+
+    assert {"dynamodb:PutItem", "sqs:SendMessage"} <= at_start <= allowed("APIHandler")
+    assert {"s3:PutObject", "s3:DeleteObject"} <= at_work <= allowed("Chores")
+    assert calls <= allowed("APIHandler")
+
+
 def test_the_relay_is_allowed_all_it_does(platform, http, pump, calls):
     http.post("/api/v1/events", {"type": "a.b"})
     records = pump.records()
@@ -232,3 +264,127 @@ def test_the_socket_functions_are_allowed_all_they_do(locked, calls):
     assert "dynamodb:PutItem" in at_message
     assert at_message <= allowed("WebsocketMessage")
     assert {"dynamodb:DeleteItem"} <= calls <= allowed("WebsocketDisconnect")
+
+
+@pytest.fixture
+def subscribed(platform, calls, receiver):
+    """A webhook and a queue that want everything; returns the webhook."""
+    from chalicelib.auth import ANYBODY
+    from tests.stack import client
+    from tests.steps import subscribe
+
+    name = "eventyard-target-permissions"
+    url = client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    wish = {"topics": ["**"], "target": {"type": "queue", "queue": name}}
+    platform.subscribed.service.create(wish, ANYBODY)
+    yield subscribe(platform, receiver.url, rate_limit=10_000, concurrency=2)
+    client("sqs").delete_queue(QueueUrl=url)
+
+
+def test_routing_to_subscriptions_is_allowed(platform, http, pump, subscribed, calls):
+    http.post("/api/v1/events", {"type": "a.b", "priority": 9})
+    http.post("/api/v1/events", {"type": "a.b", "group": "g"})
+    pump.relay()
+    records = pump.messages("routing")
+    calls.clear()
+
+    platform.router.route({"Records": records})
+
+    assert {"sqs:SendMessage", "dynamodb:UpdateItem"} <= calls <= allowed("Route")
+
+
+def test_delivering_is_allowed_all_it_does(
+    platform, http, pump, receiver, subscribed, calls
+):
+    answers = iter([500, 410])
+    receiver.reaction = lambda *_: (next(answers, 200), {})
+    large = {"type": "a.b", "payload": {"text": "x" * 210_000}}
+    http.post("/api/v1/events", large)
+    http.post("/api/v1/events", {"type": "a.b", "group": "g"})
+    http.post("/api/v1/events", {"type": "a.b", "priority": 9})
+    pump.relay()
+    while pump.queue("routing"):
+        pass
+    records = [*pump.messages("deliveries"), *pump.messages("urgent")]
+    records.append({"messageId": "poison", "body": "{"})
+    calls.clear()
+
+    platform.subscribed.work.handle({"Records": records})
+
+    assert {"sqs:GetQueueUrl", "s3:GetObject", "dynamodb:BatchWriteItem"} <= calls
+    assert calls <= allowed("Deliver")
+    assert allowed("DeliverUrgent") == allowed("Deliver")
+
+
+def test_the_verbs_of_subscriptions_are_allowed(
+    platform, http, pump, receiver, subscribed, calls
+):
+    receiver.reaction = lambda *_: (500, {})
+    path = f"/api/v1/subscriptions/{subscribed.id}"
+    http.patch(path, {"retry": {"schedule_s": []}})
+    told = http.post("/api/v1/events", {"type": "a.b"}).json()
+    pump.run()
+    calls.clear()
+    target = {"type": "queue", "queue": "eventyard-target-permissions"}
+    http.post("/api/v1/subscriptions", {"topics": "**", "target": target})
+    for get in (
+        "/api/v1/subscriptions",
+        path,
+        "/api/v1/dead-letters",
+        "/api/v1/replays",
+        f"/api/v1/events/{told['event_id']}/trace",
+    ):
+        assert http.get(get).status == 200, get
+    letter = http.get("/api/v1/dead-letters").json()["dead_letters"][0]["id"]
+    replay = {"subscription": subscribed.id}
+    assert http.post("/api/v1/replays", {**replay, "dry_run": True}).status == 200
+    assert http.post("/api/v1/replays", replay).status == 202
+    for post in (
+        f"{path}/test",
+        f"{path}/rotate-secret",
+        f"{path}/pause",
+        f"{path}/resume",
+        f"/api/v1/dead-letters/{letter}/retry",
+    ):
+        assert http.post(post).status == 200, post
+    assert http.post("/api/v1/filters/test", {"last": 5}).status == 200
+    assert http.delete(path).status == 200
+
+    assert {"sqs:GetQueueUrl", "dynamodb:BatchWriteItem"} <= calls
+    assert calls <= allowed("APIHandler")
+
+
+def test_walks_are_allowed_all_they_do(
+    platform, http, pump, receiver, subscribed, calls
+):
+    http.post("/api/v1/events", {"type": "a.b", "payload": "x" * 210_000})
+    http.post("/api/v1/events", {"type": "a.b", "group": "g"})
+    pump.run()
+    path = f"/api/v1/subscriptions/{subscribed.id}"
+    http.post(f"{path}/pause")
+    http.post("/api/v1/events", {"type": "a.b", "group": "g"})
+    pump.run()
+    http.post(f"{path}/resume")
+    http.post("/api/v1/replays", {"subscription": subscribed.id})
+    records = pump.messages("chores")
+    calls.clear()
+
+    assert platform.chores.run({"Records": records}) == {"batchItemFailures": []}
+
+    assert {"sqs:SendMessage", "dynamodb:BatchGetItem"} <= calls <= allowed("Chores")
+
+
+def test_the_sweep_may_send_on_what_was_put_off(platform, receiver, subscribed, calls):
+    from chalicelib.subscriptions.courier import Parcel
+
+    courier = platform.subscribed.courier
+    for urgent in (True, False):
+        parcel = Parcel(subscribed.id, places=("0" * 26,), tries=1, urgent=urgent)
+        courier.send([parcel], 1_000)
+    later = platform.log.clock() + 2_000
+    platform.agenda.clock = lambda: later
+    calls.clear()
+
+    platform.agenda.tick()
+
+    assert "sqs:SendMessage" in calls <= allowed("Sweep")

@@ -39,7 +39,7 @@ def functions(resources: Any) -> dict[str, Any]:
 def test_each_function_has_a_role_of_its_own(aws):
     roles = [props["Role"]["Fn::GetAtt"][0] for props in functions(aws).values()]
 
-    assert len(set(roles)) == len(roles) == 9
+    assert len(set(roles)) == len(roles) == 11
     assert all(aws[role]["Type"] == "AWS::IAM::Role" for role in roles)
 
 
@@ -72,6 +72,8 @@ def test_every_trigger_is_connected_to_what_resources_yaml_declares(aws):
     assert sources["Relay"]["DestinationConfig"]["OnFailure"]
     assert sources["Route"]["Queue"] == {"Fn::GetAtt": ["RoutingQueue", "Arn"]}
     assert sources["FanOut"]["Queue"] == {"Fn::GetAtt": ["LiveQueue", "Arn"]}
+    assert sources["Deliver"]["Queue"] == {"Fn::GetAtt": ["DeliveriesQueue", "Arn"]}
+    assert sources["DeliverUrgent"]["Queue"] == {"Fn::GetAtt": ["UrgentQueue", "Arn"]}
     assert sources["Chores"]["Queue"] == {"Fn::GetAtt": ["ChoresQueue", "Arn"]}
     for name in ("Relay", "Route", "FanOut", "Chores"):
         assert sources[name]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -90,7 +92,13 @@ def test_queues_have_dead_letters_and_wait_longer_than_their_functions_run(aws):
     wishes = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
     default = finish_parameters()["QueueVisibility"]["Default"]
 
-    for name in ("RoutingQueue", "LiveQueue", "ChoresQueue"):
+    for name in (
+        "RoutingQueue",
+        "LiveQueue",
+        "DeliveriesQueue",
+        "UrgentQueue",
+        "ChoresQueue",
+    ):
         properties = aws[name]["Properties"]
         assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
         assert properties["VisibilityTimeout"] == {"Ref": "QueueVisibility"}

@@ -26,7 +26,8 @@ def test_every_queue_is_described(platform):
     quiet = {"waiting": 0, "in_flight": 0, "delayed": 0, "dead": 0}
 
     assert platform.queues.all() == [
-        {"name": name, **quiet} for name in ("relay", "routing", "live", "chores")
+        {"name": name, **quiet}
+        for name in ("relay", "routing", "live", "deliveries", "urgent", "chores")
     ]
 
 

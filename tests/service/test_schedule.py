@@ -96,7 +96,7 @@ def test_what_is_soon_due_is_left_to_the_queue_and_comes_to_the_second(
 
 
 def listed_as_told(platform):
-    from chalicelib.events.service import Published
+    from chalicelib.events.publication import Published
 
     return [Published(e.id, "", deduplicated=False) for e in listed(platform)]
 

@@ -52,7 +52,10 @@ class Stats(Answer):
     relay_lag_ms: int = Field(
         description="How long the oldest commit waits to be relayed, in milliseconds."
     )
-    dead_letters: int
+    dead_letters: int = Field(description="Messages that died between functions.")
+    undelivered: int = Field(
+        description="Dead letters of subscriptions, counted up to 100."
+    )
 
 
 class Client(Answer):

@@ -1,6 +1,9 @@
 // The server, by fetch: errors in one shape, time-outs, the API key.
 
+import { ROOT } from "./hooks.js";
+
 const TIMEOUT_MS = 10_000;
+const LONG_MS = 35_000;
 const KEY = "eventyard.key";
 
 /** What went wrong: the server's code and message, or ours when it never answered. */
@@ -13,7 +16,6 @@ export class ApiError extends Error {
 
 const HINTS = {
   401: "Give an API key that the server knows; the key mark at the foot of the rail asks for one.",
-  403: "This key may not do that. Use one with the right scope.",
   404: "It may have passed out of the log's retention, or the address is mistyped.",
   413: "Make the payload smaller, or store it elsewhere and publish a link to it.",
   429: "Wait a moment, then try again.",
@@ -23,9 +25,16 @@ const HINTS = {
 export function hintFor(error) {
   if (error.code === "unreachable") return "Check that Eventyard is running (make run) and that you are online.";
   if (error.code === "timeout") return "Try again; if it stays slow, look at the health checks.";
+  if (error.status === 403) return scopeHint(error.details ?? {});
   if (HINTS[error.status]) return HINTS[error.status];
   if (error.status >= 500) return "Try again; if it stays, look at the server's log.";
   return error.details?.field ? `Correct the field ${error.details.field}, then try again.` : "Correct it, then try again.";
+}
+
+function scopeHint({ scope, topic }) {
+  const needed = topic ? `${scope}:${topic}` : scope;
+  if (!needed) return "This key may not do that. Use one with the right scope.";
+  return `The key in use lacks the scope ${needed}. Make one that has it (make key SCOPES=${needed}) and give it by the key mark at the foot of the rail.`;
 }
 
 export const apiKey = {
@@ -46,12 +55,41 @@ function stored(act) {
 
 export const getConfig = () => request("api/v1/config");
 export const getStats = () => request("api/v1/stats");
+/** How much waits for somebody: dead letters of subscriptions and of queues. */
+export const givenUp = (stats) => (stats ? stats.dead_letters + stats.undelivered : 0);
 export const getQueues = () => request("api/v1/queues");
-export const getEvent = (id) => request(`api/v1/events/${encodeURIComponent(id)}`);
+export const getEvent = (id, source) => request(withQuery(`api/v1/events/${encodeURIComponent(id)}`, { source }));
 export const publish = (draft) => request("api/v1/events", { method: "POST", body: draft });
 export const getDeadLetters = (queue) => request(`api/v1/queues/${encodeURIComponent(queue)}/dead-letters?limit=20`);
 export const getTicket = () => request("api/v1/tickets", { method: "POST" });
-export const redrive = (queue) => request(`api/v1/queues/${encodeURIComponent(queue)}/redrive`, { method: "POST" });
+export const redrive = (queue) => post(`api/v1/queues/${encodeURIComponent(queue)}/redrive`, undefined, LONG_MS);
+export const purgeQueue = (queue) => request(`api/v1/queues/${encodeURIComponent(queue)}/dead-letters`, { method: "DELETE", ms: LONG_MS });
+
+export const getTrace = (id, source) => request(withQuery(`api/v1/events/${encodeURIComponent(id)}/trace`, { source }));
+export const tryFilter = (wish) => post("api/v1/filters/test", wish, LONG_MS);
+
+const one = (family, id, verb = "") => `api/v1/${family}/${encodeURIComponent(id)}${verb && `/${verb}`}`;
+
+export const getSubscriptions = (cursor, limit = 100) => request(withQuery("api/v1/subscriptions", { limit, cursor }));
+export const getSubscription = (id) => request(one("subscriptions", id));
+export const createSubscription = (wish) => post("api/v1/subscriptions", wish);
+export const changeSubscription = (id, wish) => request(one("subscriptions", id), { method: "PATCH", body: wish });
+export const removeSubscription = (id) => request(one("subscriptions", id), { method: "DELETE" });
+export const pauseSubscription = (id, reason) => post(one("subscriptions", id, "pause"), reason ? { reason } : {});
+export const resumeSubscription = (id, from) => post(one("subscriptions", id, "resume"), { from });
+export const rotateSecret = (id, grace) => post(one("subscriptions", id, "rotate-secret"), { grace_s: grace });
+export const testSubscription = (id) => post(one("subscriptions", id, "test"), undefined, LONG_MS);
+
+export const getUndelivered = (subscription, cursor) => request(withQuery("api/v1/dead-letters", { limit: 100, subscription, cursor }));
+export const getDeadLetter = (id) => request(one("dead-letters", id));
+/** `chosen` is { ids }, { subscription } or { all: true }. */
+export const retryDeadLetters = (chosen) => post("api/v1/dead-letters/retry", chosen, LONG_MS);
+export const purgeDeadLetters = (chosen) => post("api/v1/dead-letters/purge", { ...chosen, confirm: true }, LONG_MS);
+
+export const getReplays = (cursor) => request(withQuery("api/v1/replays", { limit: 50, cursor }));
+export const getReplay = (id) => request(one("replays", id));
+export const startReplay = (wish) => post("api/v1/replays", wish, LONG_MS);
+export const cancelReplay = (id) => post(one("replays", id, "cancel"));
 
 /** Ask for the health; a 503 that names its checks is an answer, not an error. */
 export function getHealth() {
@@ -59,29 +97,34 @@ export function getHealth() {
 }
 
 /** Ask for one page of the log, newest first. */
-export function getEvents({ topics, filters, limit, cursor }) {
-  const query = new URLSearchParams({ limit: String(limit) });
-  if (topics.length) query.set("topics", topics.join(","));
-  for (const filter of filters) query.append("filter", filter);
-  if (cursor) query.set("cursor", cursor);
-  return request(`api/v1/events?${query}`);
+export const getEvents = ({ topics, filters, since, until, limit, cursor }) =>
+  request(withQuery("api/v1/events", { limit, topics: topics.join(","), filter: filters, since, until, cursor }));
+
+function withQuery(path, wish) {
+  const query = new URLSearchParams();
+  for (const [name, values] of Object.entries(wish)) {
+    for (const value of [values].flat()) if (value) query.append(name, value);
+  }
+  return query.size ? `${path}?${query}` : path;
 }
 
-async function request(path, { method = "GET", body, accepts = () => false } = {}) {
-  const response = await send(path, method, body);
-  const answer = await readJson(response);
+const post = (path, body, ms = TIMEOUT_MS) => request(path, { method: "POST", body, ms });
+
+async function request(path, { method = "GET", body, ms = TIMEOUT_MS, accepts = () => false } = {}) {
+  const response = await send(path, method, body, ms);
+  const answer = await readJson(response, ms);
   if (response.ok || accepts(response.status, answer)) return answer;
   if (response.status === 401) window.dispatchEvent(new Event("eventyard:unauthorized"));
   throw errorFrom(response, answer);
 }
 
-async function send(path, method, body) {
-  const init = { method, headers: headersFor(body), signal: AbortSignal.timeout(TIMEOUT_MS) };
+async function send(path, method, body, ms) {
+  const init = { method, headers: headersFor(body), signal: AbortSignal.timeout(ms) };
   if (body !== undefined) init.body = JSON.stringify(body);
   try {
-    return await fetch(path, init);
+    return await fetch(ROOT + path, init);
   } catch (error) {
-    throw failedToReach(error);
+    throw failedToReach(error, ms);
   }
 }
 
@@ -92,19 +135,19 @@ function headersFor(body) {
   return headers;
 }
 
-async function readJson(response) {
+async function readJson(response, ms) {
   try {
     return await response.json();
   } catch (error) {
-    if (error.name === "TimeoutError") throw failedToReach(error);
+    if (error.name === "TimeoutError") throw failedToReach(error, ms);
     if (!response.ok) return null;
     throw new ApiError("not_json", "The server answered with something that is not JSON.", { status: response.status });
   }
 }
 
-function failedToReach(error) {
+function failedToReach(error, ms) {
   if (error.name === "TimeoutError") {
-    return new ApiError("timeout", `The server did not answer within ${TIMEOUT_MS / 1000} seconds.`);
+    return new ApiError("timeout", `The server did not answer within ${ms / 1000} seconds.`);
   }
   return new ApiError("unreachable", "The server cannot be reached.");
 }

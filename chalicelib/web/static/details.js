@@ -1,9 +1,10 @@
 // One event, whole, in a drawer with its own address.
 
-import { html, useState } from "./preact-htm.js";
+import { html, useRef } from "./preact-htm.js";
 import { getEvent } from "./api.js";
-import { useAsk } from "./hooks.js";
+import { go, useAsk } from "./hooks.js";
 import { JsonView } from "./json.js";
+import { Trace } from "./trace.js";
 import { CopyButton, Drawer, ErrorPanel, Id, Skeleton, Tabs, Time, exactTime } from "./ui.js";
 
 const EXTENSION = /^[a-z][a-z0-9]{0,19}$/;
@@ -15,26 +16,39 @@ const RENAMED = {
 };
 const LEFT_OUT = new Set(["id", "source", "type", "payload", "attributes", "cursor", "arrived"]);
 
-/** `known` is the event where the feed has it; else, or when it is not whole, it is asked for. */
-export function EventDrawer({ id, known, focus, onClose }) {
+/** The event of this id where the feed has it, or had it: the feed may drop one that stays open. */
+export function useKnown(source, id) {
+  const seen = useRef(null);
+  const found = id ? source.feed.find(id) : null;
+  if (found || seen.current?.id !== id) seen.current = found ?? null;
+  return seen.current;
+}
+
+/**
+ * `known` is the event where the feed has it; else, or when it is not whole, it is asked
+ * for. `sender` tells apart ids that senders chose.
+ */
+export function EventDrawer({ id, sender, known, tab, focus, onClose }) {
   const whole = known && !known.dataref;
-  const { data, error, retry } = useAsk(() => (whole ? Promise.resolve(known) : getEvent(id)), `${id} ${Boolean(whole)}`);
+  const { data, error, retry } = useAsk(() => (whole ? Promise.resolve(known) : getEvent(id, sender)), `${id} ${Boolean(whole)}`);
   const event = whole ? known : (data ?? known);
   const title = event ? html`<code>${event.type}</code>` : "Event";
   return html`<${Drawer} title=${title} label="Event ${id}" onClose=${onClose} focus=${focus}>
     <p class="drawer-sub"><${Id} value=${id} keep=${12} />${event && html`<span class="muted"><${Time} value=${event.timestamp} /></span>`}</p>
     ${error && html`<${ErrorPanel} title="The event could not be read" error=${error} onRetry=${retry} />`}
     ${!data && !error && !whole && html`<${Skeleton} lines=${6} />`}
-    ${(whole || data) && html`<${EventTabs} event=${whole ? known : data} />`}
+    ${(whole || data) && html`<${EventTabs} event=${whole ? known : data} sender=${sender} tab=${tab} />`}
   <//>`;
 }
 
-function EventTabs({ event }) {
-  const [chosen, choose] = useState("payload");
+function EventTabs({ event, sender, tab }) {
   const tabs = [
     { id: "payload", name: "Payload", body: () => html`<${JsonView} key=${event.id} value=${event.payload ?? null} label="payload" />` },
+    { id: "trace", name: "Trace", body: () => html`<${Trace} key=${event.id} id=${event.id} sender=${sender} />` },
     { id: "details", name: "Details", body: () => html`<${Details} event=${event} />` },
   ];
+  const chosen = tabs.some(({ id }) => id === tab) ? tab : "payload";
+  const choose = (id) => go({ tab: id === "payload" ? null : id }, { replace: true });
   return html`<${Tabs} tabs=${tabs} chosen=${chosen} onChoose=${choose} label="Parts of the event" />`;
 }
 

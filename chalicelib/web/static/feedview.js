@@ -1,11 +1,12 @@
 // The live feed: the filter bar, the pause, the table, and what stands there when empty.
 
-import { html, useEffect, useRef, useState } from "./preact-htm.js";
+import { html, useEffect, useMemo, useRef, useState } from "./preact-htm.js";
 import { filterFault } from "./filters.js";
 import { keyOf } from "./feed.js";
-import { go, linkTo, useHotkeys, useLatest, useNow } from "./hooks.js";
+import { ROOT, enterTable, go, useHotkeys, useLatest, useNow } from "./hooks.js";
 import { sketch } from "./json.js";
 import { Table } from "./table.js";
+import { TimeRange } from "./timerange.js";
 import { patternFault, splitTopics } from "./topics.js";
 import { Announce, Badge, Command, EmptyState, ErrorPanel, Icon, IconButton, Id, Skeleton, Time, formatCount, plural } from "./ui.js";
 
@@ -14,15 +15,21 @@ const FRESH_MS = 1_500;
 const CALM_RATE = 10;
 const MOST_SUGGESTED = 40;
 
-export function FeedPanel({ source, opened, onOpen, onMove, auth, demo }) {
+/**
+ * The events of a source. As `log` it is a list to read, in which what is new always
+ * waits; else a feed to watch, which holds while somebody reads. `linkOf(event)` is
+ * where its details are.
+ */
+export function FeedPanel({ source, opened, linkOf, onOpen, onMove, auth, demo, log }) {
   const { feed } = source;
   const [paused, setPaused] = useState(false);
   const [reading, setReading] = useState("");
   const box = useRef();
-  const held = paused || Boolean(reading) || Boolean(opened);
+  const held = log ? feed.rows.length > 0 : paused || Boolean(reading) || Boolean(opened);
   useEffect(() => feed.hold(held), [feed, held]);
+  useEffect(() => void (box.current && (box.current.scrollTop = 0)), [source.query]);
   const toggle = () => setPaused(!paused);
-  useHotkeys({ p: toggle, ArrowDown: () => enterTable(box.current) });
+  useHotkeys({ ArrowDown: () => enterTable(box.current), ...(!log && { p: toggle }) });
   const showNew = () => {
     feed.release();
     if (box.current) box.current.scrollTop = 0;
@@ -30,30 +37,24 @@ export function FeedPanel({ source, opened, onOpen, onMove, auth, demo }) {
   };
   return html`<section class="panel feed" aria-label="Events">
     <header class="feed-head">
-      <${FilterBar} query=${source.query} feed=${feed} />
-      <div class="feed-tools">
+      <${FilterBar} query=${source.query} feed=${feed} log=${log} />
+      ${!log && html`<div class="feed-tools">
         <${Mode} paused=${paused} held=${held} live=${source.status.state} />
         <${Rate} feed=${feed} />
         <button type="button" class="button" aria-pressed=${String(paused)} title="p" onClick=${toggle}>
           <${Icon} name=${paused ? "play" : "pause"} />${paused ? "Resume" : "Pause"}</button>
-      </div>
+      </div>`}
     </header>
     ${source.notice && html`<${Notice} source=${source} />`}
     ${source.error && feed.rows.length > 0 && html`<${ErrorPanel} title="The log could not be read" error=${source.error} onRetry=${() => source.again()} />`}
     <div class="feed-body">
       ${feed.waitingCount > 0 && html`<button type="button" class="pill" onClick=${showNew}><${Icon} name="up" />${formatCount(feed.waitingCount)} new</button>`}
       ${feed.rows.length > 0
-        ? html`<${EventTable} source=${source} box=${box} opened=${opened} onOpen=${onOpen} onMove=${onMove} onReading=${setReading} />`
+        ? html`<${EventTable} source=${source} box=${box} opened=${opened} linkOf=${linkOf} onOpen=${onOpen} onMove=${onMove} onReading=${setReading} />`
         : html`<div class="scroll"><${Nothing} source=${source} auth=${auth} demo=${demo} /></div>`}
     </div>
     <${Announce} text=${`${plural(feed.rows.length, "event")} shown${feed.waitingCount ? `, ${feed.waitingCount} new` : ""}`} />
   </section>`;
-}
-
-function enterTable(box) {
-  const row = box?.querySelector("tr[tabindex='0']");
-  if (!row || (document.activeElement && document.activeElement !== document.body)) return false;
-  return row.focus({ preventScroll: true });
 }
 
 function Mode({ paused, held, live }) {
@@ -76,9 +77,9 @@ function Notice({ source }) {
     <${IconButton} icon="close" label="Dismiss" onClick=${() => source.change({ notice: "" })} /></p>`;
 }
 
-const COLUMNS = [
+const columnsOf = (linkOf) => [
   { name: "Time", class: "col-time", cell: (event) => html`<${Time} value=${event.timestamp} />` },
-  { name: "Type", class: "col-type", cell: (event) => html`<a href=${linkTo({ event: event.id, panel: null, dead: null })} tabindex="-1" title=${event.type}>${event.type}</a>` },
+  { name: "Type", class: "col-type", cell: (event) => html`<a href=${linkOf(event)} tabindex="-1" title=${event.type}>${event.type}</a>` },
   { name: "Source", class: "col-source", cell: (event) => html`<span title=${event.source}>${event.source ?? "–"}</span>` },
   { name: "Priority", class: "col-priority number", cell: (event) => html`<span class=${event.priority >= 8 ? "high" : ""}>${event.priority}</span>` },
   { name: "Payload", class: "col-payload", cell: (event) => previewOf(event) },
@@ -93,64 +94,66 @@ function previewOf(event) {
   return previews.get(event);
 }
 
-function EventTable({ source, box, opened, onOpen, onMove, onReading }) {
+function EventTable({ source, box, opened, linkOf, onOpen, onMove, onReading }) {
+  const latest = useLatest(linkOf);
+  const columns = useMemo(() => columnsOf((event) => latest.current(event)), []);
   const { feed } = source;
   const calm = feed.rate() <= CALM_RATE;
   const now = Date.now();
   const classOf = (event) => (calm && now - event.arrived < FRESH_MS ? "fresh" : null);
   useEffect(() => () => onReading(""), []);
   const openedRow = opened && feed.rows.find((event) => event.id === opened);
-  return html`<${Table} label="Events, newest first" columns=${COLUMNS} rows=${feed.rows} keyOf=${keyOf} classOf=${classOf}
+  return html`<${Table} label="Events, newest first" columns=${columns} rows=${feed.rows} keyOf=${keyOf} classOf=${classOf}
     opened=${openedRow && keyOf(openedRow)} onOpen=${onOpen} onMove=${onMove} onReading=${onReading} boxRef=${box} foot=${html`<${Older} source=${source} />`} />`;
 }
 
 function Older({ source }) {
   const { feed, cursor, busy } = source;
-  if (feed.trimmed) return html`<p class="foot muted">The latest 1,000 are kept here. Filter by topic or field to look further back.</p>`;
-  const filtered = source.query.topics.length + source.query.filters.length > 0;
+  if (feed.trimmed) return html`<p class="foot muted">The latest ${formatCount(feed.limit)} are kept here. Filter by topic, field or time to look further back.</p>`;
+  const filtered = isNarrowed(source.query);
   if (!cursor) return html`<p class="foot muted">${source.loading ? "" : `That is all the log holds${filtered ? " for this filter" : ""}.`}</p>`;
   return html`<p class="foot"><button type="button" class="button" disabled=${busy} onClick=${() => source.older()}>${busy ? "Loading …" : "Load older events"}</button></p>`;
 }
 
 function Nothing({ source, auth, demo }) {
-  const { topics, filters } = source.query;
   if (source.error) return html`<${ErrorPanel} title="The events could not be read" error=${source.error} onRetry=${() => source.again()} />`;
   if (source.loading) return html`<${Skeleton} lines=${10} />`;
-  if (topics.length || filters.length || source.cursor) return html`<${NoneFit} source=${source} />`;
+  if (isNarrowed(source.query) || source.cursor) return html`<${NoneFit} source=${source} />`;
   return html`<${EmptyState} title="No events yet.">
     <p>Nothing has been published here. Send the first event from a terminal:</p>
     <${Command} text=${curlCommand(auth)} />
-    <p>or let this page publish a dozen plausible ones, over a few topics:</p>
-    <p>${demo}</p>
+    ${demo && html`<p>or let this page publish a dozen plausible ones, over a few topics:</p><p>${demo}</p>`}
   <//>`;
 }
+
+const ANYTHING = { topics: null, filter: null, last: null, since: null, until: null };
+const isNarrowed = ({ topics, filters, last, since, until }) => Boolean(topics.length || filters.length || last || since || until);
 
 function NoneFit({ source }) {
   return html`<${EmptyState} title="No event fits this filter.">
     <p>${source.cursor ? "None so far: the log goes further back." : "Nothing in the log does; new events that fit will appear here."}</p>
     <p class="actions">
       ${source.cursor && html`<button type="button" class="button" disabled=${source.busy} onClick=${() => source.older()}>Keep looking</button>`}
-      <button type="button" class="button" onClick=${() => go({ topics: null, filter: null })}>Clear the filter</button>
+      <button type="button" class="button" onClick=${() => go(ANYTHING)}>Clear the filter</button>
     </p>
   <//>`;
 }
 
 function curlCommand(auth) {
   const key = auth === "keys" ? " \\\n  -H 'Authorization: Bearer YOUR_KEY'" : "";
-  const address = new URL("api/v1/events", document.baseURI);
-  address.search = "";
+  const address = new URL(`${ROOT}api/v1/events`, location.origin);
   return `curl ${address} \\\n  -H 'Content-Type: application/json'${key} \\\n  -d '{"type": "order.placed", "payload": {"total": 42.5}}'`;
 }
 
-function FilterBar({ query, feed }) {
+function FilterBar({ query, feed, log }) {
   const field = useRef();
   useHotkeys({ "/": () => field.current.focus() });
-  const any = query.topics.length + query.filters.length > 0;
   return html`<form class="filter-bar" role="search" aria-label="Filter the events" onSubmit=${(event) => event.preventDefault()}>
     <${TopicsField} topics=${query.topics} inputRef=${field} feed=${feed} />
     ${query.filters.map((filter) => html`<${Chip} key=${filter} filter=${filter} all=${query.filters} />`)}
     <${FieldFilter} filters=${query.filters} />
-    ${any && html`<button type="button" class="button quiet" onClick=${() => go({ topics: null, filter: null })}>Clear</button>`}
+    ${log && html`<${TimeRange} query=${query} />`}
+    ${isNarrowed(query) && html`<button type="button" class="button quiet" onClick=${() => go(ANYTHING)}>Clear</button>`}
   </form>`;
 }
 

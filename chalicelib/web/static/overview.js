@@ -1,49 +1,47 @@
 // The page `/`: what is running, and every event as it happens.
 
-import { html, render, useEffect, useMemo, useReducer, useRef, useState } from "./preact-htm.js";
-import { getConfig, getHealth, getQueues, getStats } from "./api.js";
-import { EventDrawer } from "./details.js";
+import { html, useState } from "./preact-htm.js";
+import { getHealth, getQueues } from "./api.js";
+import { EventDrawer, useKnown } from "./details.js";
 import { FeedPanel } from "./feedview.js";
-import { go, linkTo, useAddress, useHotkeys, usePoll } from "./hooks.js";
+import { escaping, go, linkTo, useDrawer, useHotkeys, usePoll } from "./hooks.js";
 import { PublishDrawer, sendDemo } from "./publish.js";
-import { Shell } from "./shell.js";
-import { Source } from "./source.js";
+import { useSource } from "./source.js";
 import { DeadLetterDrawer, DeadLetters, Status } from "./status.js";
 import { filterFault } from "./filters.js";
 import { patternFault, splitTopics } from "./topics.js";
 import { Guard } from "./ui.js";
 
-const CLOSED = { event: null, dead: null, panel: null };
+const CLOSED = { event: null, dead: null, panel: null, tab: null };
 
-function Overview() {
-  const address = useAddress();
-  const config = usePoll(getConfig, 60_000);
+export default function Overview({ place, source, config, stats }) {
+  const address = place.query;
   const health = usePoll(getHealth, 10_000);
-  const stats = usePoll(getStats, 5_000);
   const queues = usePoll(getQueues, 10_000, stats.data?.dead_letters > 0);
-  const source = useSource(address, config.data);
-  const drawer = useDrawer(address);
+  useSource(source, config, wished(address));
+  const drawer = useDrawer(CLOSED);
+  const [opened, dead] = [address.event?.[0], address.dead?.[0]];
   const publishing = address.panel?.[0] === "publish";
+  const known = useKnown(source, opened);
   const redriven = () => {
-    if (drawer.dead) drawer.close();
+    if (dead) drawer.close();
     stats.refresh();
     queues.refresh();
   };
-  useHotkeys({ n: () => drawer.open({ panel: "publish" }), Escape: () => escape(drawer) });
+  useHotkeys({ n: () => drawer.open({ panel: "publish" }), Escape: escaping(opened || dead || publishing, drawer.close) });
   const demo = html`<${DemoButton} onSent=${stats.refresh} />`;
-  return html`<${Shell} current="Overview" live=${source.status} config=${config.data}>
-    <main id="main" class="main" tabindex="-1">
+  return html`<main id="main" class="main" tabindex="-1">
       <${Title} demo=${demo} onPublish=${() => drawer.open({ panel: "publish" })} />
       <${Guard}><${Status} health=${health} stats=${stats} /><//>
       ${stats.data?.dead_letters > 0 && html`<${Guard}><${DeadLetters} queues=${queues} onRedriven=${redriven} /><//>`}
-      <${Guard}><${FeedPanel} source=${source} opened=${drawer.event} auth=${config.data?.auth} demo=${demo}
-        onOpen=${(event, { byKey }) => drawer.open({ event: event.id }, byKey)}
-        onMove=${(event) => drawer.event && go({ event: event.id }, { replace: true })} /><//>
+      <${Guard}><${FeedPanel} source=${source} opened=${opened} auth=${config?.auth} demo=${demo}
+        linkOf=${(event) => linkTo({ ...CLOSED, event: event.id })}
+        onOpen=${(event, { byKey }) => drawer.open({ event: event.id }, { withKey: byKey })}
+        onMove=${(event) => opened && go({ event: event.id }, { replace: true })} /><//>
     </main>
-    ${drawer.event && html`<${Guard} key="event"><${EventDrawer} id=${drawer.event} known=${drawer.known(source)} focus=${drawer.byKey} onClose=${drawer.close} /><//>`}
-    ${drawer.dead && html`<${Guard} key="dead"><${DeadLetterDrawer} queue=${drawer.dead} onClose=${drawer.close} /><//>`}
-    ${publishing && html`<${Guard} key="publish"><${PublishDrawer} onClose=${drawer.close} onPublished=${stats.refresh} /><//>`}
-  <//>`;
+    ${opened && html`<${Guard} key="event"><${EventDrawer} id=${opened} known=${known} tab=${address.tab?.[0]} focus=${drawer.byKey} onClose=${drawer.close} /><//>`}
+    ${dead && html`<${Guard} key="dead"><${DeadLetterDrawer} queue=${dead} onClose=${drawer.close} /><//>`}
+    ${publishing && html`<${Guard} key="publish"><${PublishDrawer} onClose=${drawer.close} onPublished=${stats.refresh} /><//>`}`;
 }
 
 function Title({ demo, onPublish }) {
@@ -68,48 +66,10 @@ function DemoButton({ onSent }) {
   return html`<button type="button" class="button" disabled=${busy} onClick=${send}>Send demo events</button>`;
 }
 
-// The source follows the address; what is malformed there is left out.
-function useSource(address, config) {
-  const [, redraw] = useReducer((count) => count + 1, 0);
-  const source = useMemo(() => new Source(redraw), []);
-  const topics = splitTopics((address.topics ?? []).join(",")).filter((topic) => !patternFault(topic));
-  const filters = (address.filter ?? []).filter((filter) => !filterFault(filter));
-  useEffect(() => void source.show(topics, filters), [topics.join("\n"), filters.join("\n")]);
-  useEffect(() => config && source.connect(config), [Boolean(config)]);
-  return source;
-}
-
-// Which drawer is open is in the address; where the focus goes back to is not.
-function useDrawer(address) {
-  const opener = useRef(null);
-  const [byKey, setByKey] = useState(false);
-  const seen = useRef(null);
-  const event = address.event?.[0];
-  const open = (what, withKey = false) => {
-    opener.current = document.activeElement;
-    setByKey(withKey);
-    go({ ...CLOSED, ...what });
+// What is malformed in the address is left out.
+function wished(address) {
+  return {
+    topics: splitTopics((address.topics ?? []).join(",")).filter((topic) => !patternFault(topic)),
+    filters: (address.filter ?? []).filter((filter) => !filterFault(filter)),
   };
-  const close = () => {
-    go(CLOSED);
-    const back = opener.current;
-    if (back?.isConnected && (byKey || !back.matches("tr"))) back.focus({ preventScroll: true });
-    else document.activeElement?.blur();
-  };
-  // The feed may drop an event whose drawer stays open.
-  const known = (source) => {
-    const found = source.feed.find(event);
-    if (found || seen.current?.id !== event) seen.current = found ?? null;
-    return seen.current;
-  };
-  return { event, dead: address.dead?.[0], panel: address.panel?.[0], byKey, open, close, known };
 }
-
-function escape(drawer) {
-  if (drawer.event || drawer.dead || drawer.panel) drawer.close();
-  else document.activeElement?.blur();
-}
-
-const root = document.getElementById("app");
-root.replaceChildren();
-render(html`<${Overview} />`, root);

@@ -2,13 +2,18 @@
 
 import { html, useEffect, useState } from "./preact-htm.js";
 import { apiKey } from "./api.js";
-import { useHotkeys, useWindow } from "./hooks.js";
-import { Badge, Dialog, Icon, IconButton, Toasts, exactTime } from "./ui.js";
+import { ROOT, goTo, useHotkeys, useWindow } from "./hooks.js";
+import { Badge, Dialog, Icon, IconButton, Toasts, exactTime, formatCount } from "./ui.js";
 
-// One line for each page: its link, its name, its icon, and the letter after `g`.
-const PAGES = [
-  { href: "./", name: "Overview", icon: "overview", key: "o" },
-  { href: "docs", name: "API", icon: "api", key: "a" },
+// One line for each page: its path, its name, its icon, the letter after `g`, and what
+// loads it; one that loads nothing is a document of its own.
+export const PAGES = [
+  { path: "", name: "Overview", icon: "overview", key: "o", load: () => import("./overview.js") },
+  { path: "events", name: "Events", icon: "events", key: "e", load: () => import("./events.js") },
+  { path: "subscriptions", name: "Subscriptions", icon: "subscriptions", key: "s", load: () => import("./subscriptions.js") },
+  { path: "dead-letters", name: "Dead letters", icon: "dead", key: "d", load: () => import("./deadletters.js") },
+  { path: "replays", name: "Replays", icon: "replays", key: "r", load: () => import("./replays.js") },
+  { path: "docs", name: "API", icon: "api", key: "a" },
 ];
 
 const THEMES = ["auto", "light", "dark"];
@@ -18,16 +23,16 @@ const GO_MS = 1_000;
 const SHORTCUTS = [
   ["/", "Search: go to the filter"],
   ["↑ ↓", "Walk the table"],
-  ["Enter", "Open the event"],
+  ["Enter", "Open the row"],
   ["p", "Pause or resume the feed"],
-  ["n", "Publish an event"],
+  ["n", "Publish an event; on other pages: new"],
   ["Esc", "Close what is open"],
   ["?", "This list"],
   ...PAGES.map(({ key, name }) => [`g ${key}`, `Go to ${name}`]),
 ];
 
-/** The frame of a page: `current` is its name, `live` the status of its connection. */
-export function Shell({ current, live, config, children }) {
+/** The frame of a page: `current` is its path, `live` the status of its connection, `dead` how many letters wait. */
+export function Shell({ current, live, config, dead, children }) {
   const [dialog, setDialog] = useState(null);
   const [declined, decline] = useState(false);
   const close = () => setDialog(null);
@@ -36,8 +41,8 @@ export function Shell({ current, live, config, children }) {
   return html`<div class="shell">
     <a class="skip" href="#main">Skip to the content</a>
     <nav class="rail" aria-label="Pages">
-      <a class="brand" href="./"><img src="static/favicon.svg" alt="" width="22" height="22" /><span>Eventyard</span></a>
-      <ul class="pages">${PAGES.map((page) => html`<${PageLink} ...${page} current=${current} />`)}</ul>
+      <a class="brand" href=${ROOT}><img src="${ROOT}static/favicon.svg" alt="" width="22" height="22" /><span>Eventyard</span></a>
+      <ul class="pages">${PAGES.map((page) => html`<${PageLink} ...${page} current=${current} count=${page.path === "dead-letters" ? dead : 0} />`)}</ul>
       <div class="rail-foot">
         <${Connection} live=${live} />
         <div class="rail-tools">
@@ -55,8 +60,9 @@ export function Shell({ current, live, config, children }) {
   </div>`;
 }
 
-const PageLink = ({ href, name, icon, current }) =>
-  html`<li><a href=${href} aria-current=${name === current ? "page" : null}><${Icon} name=${icon} />${name}</a></li>`;
+const PageLink = ({ path, name, icon, current, count }) =>
+  html`<li><a href=${ROOT + path} title=${name} aria-current=${path === current ? "page" : null}><${Icon} name=${icon} /><span class="name">${name}</span>
+    ${count > 0 && html`<span class="rail-count" title="${formatCount(count)} waiting">${count > 99 ? "99+" : count}</span>`}</a></li>`;
 
 // `g`, then a letter, goes to a page.
 function useGo() {
@@ -66,8 +72,10 @@ function useGo() {
     return () => clearTimeout(timer);
   }, [armed]);
   if (!armed) return { g: () => arm(true) };
-  return Object.fromEntries(PAGES.map(({ key, href }) => [key, () => location.assign(href)]));
+  return Object.fromEntries(PAGES.map((page) => [page.key, () => visit(page)]));
 }
+
+const visit = ({ path, load }) => (load ? goTo(ROOT + path) : location.assign(ROOT + path));
 
 const KINDS = { live: "ok", connecting: "quiet", reconnecting: "warning", offline: "failed" };
 

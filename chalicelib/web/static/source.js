@@ -1,6 +1,7 @@
 // Where the feed's events come from: the log by pages, the live connection, and how the
 // two are joined without a gap.
 
+import { useEffect } from "./preact-htm.js";
 import { apiKey, getEvents } from "./api.js";
 import { Feed } from "./feed.js";
 import { filterMatcher } from "./filters.js";
@@ -9,6 +10,9 @@ import { topicMatcher } from "./topics.js";
 
 const PAGE = 100;
 const MOST_EMPTY_PAGES = 5;
+const KEPT = 1_000;
+const OWN = "eventyard.";
+const NOTHING = { topics: [`${OWN}**`], filters: [], resting: true };
 
 export const MISSED = "Some events may be missing here; the list was reloaded from the log.";
 
@@ -19,6 +23,7 @@ export class Source {
     this.feed = new Feed({ onChange });
     this.status = { state: "connecting", since: Date.now() };
     this.query = { topics: [], filters: [] };
+    this.wanted = () => false;
     this.round = 0;
     this.reset();
     window.addEventListener("eventyard:key", () => this.again());
@@ -41,26 +46,38 @@ export class Source {
     this.live.start(this.query.topics);
   }
 
-  /** Show another selection of events. */
-  show(topics, filters) {
+  /** Show another selection of events, of which the list keeps up to `kept`. */
+  show({ topics, filters, last, since, until, kept = KEPT }) {
     const sameTopics = topics.join() === this.query.topics.join();
-    this.query = { topics, filters };
+    this.query = { topics, filters, last, since, until };
+    this.feed.limit = kept;
     const [onTopic, passes] = [topicMatcher(topics), filterMatcher(filters)];
-    this.wanted = (event) => onTopic(event.type) && passes(event);
+    this.wanted = (event) => !until && onTopic(event.type) && passes(event);
     this.reset();
-    this.feed.narrow(this.wanted);
+    this.feed.narrow((event) => onTopic(event.type) && passes(event));
     if (!sameTopics) this.live?.start(topics);
     this.stale = true;
     return this.reload();
   }
 
+  /** Show nothing, but stay connected, and say when somebody changes something. */
+  rest() {
+    const sameTopics = NOTHING.topics.join() === this.query.topics.join();
+    this.query = NOTHING;
+    this.wanted = () => false;
+    this.round += 1;
+    if (!sameTopics) this.live?.start(NOTHING.topics);
+  }
+
   take(events) {
+    if (events.some(({ type }) => type.startsWith(OWN))) window.dispatchEvent(new Event("eventyard:told"));
     this.feed.add(events.filter(this.wanted));
   }
 
   // Between the list's answer and the first hello, or while away for too long, events
   // may have been missed: the log has them.
   greeted({ recovered }) {
+    if (this.query.resting) return;
     if (recovered === false) this.change({ notice: MISSED });
     if (recovered !== true) this.reload();
   }
@@ -73,6 +90,7 @@ export class Source {
   }
 
   async reload() {
+    if (this.query.resting) return;
     const round = ++this.round;
     const asked = Date.now();
     this.change({ loading: true });
@@ -111,14 +129,26 @@ export class Source {
   async page(cursor, round) {
     let page = { events: [], cursor };
     for (let asked = 0; asked < MOST_EMPTY_PAGES && round === this.round; asked += 1) {
-      page = await getEvents({ ...this.query, limit: PAGE, cursor: page.cursor });
+      page = await getEvents({ ...this.query, ...this.span(), limit: PAGE, cursor: page.cursor });
       if (page.events.length || !page.cursor) break;
     }
     return page;
+  }
+
+  // "The last hour" moves on with the clock; the address does not.
+  span() {
+    const { last, since, until } = this.query;
+    return last ? { since: new Date(Date.now() - last).toISOString() } : { since, until };
   }
 
   change(fields) {
     Object.assign(this, fields);
     this.onChange();
   }
+}
+
+/** Make the source follow what a page asks for; null stands for nothing. */
+export function useSource(source, config, query) {
+  useEffect(() => void (query ? source.show(query) : source.rest()), [JSON.stringify(query)]);
+  useEffect(() => void (config && source.connect(config)), [Boolean(config)]);
 }

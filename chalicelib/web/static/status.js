@@ -1,8 +1,8 @@
 // What is running: the health checks, the counts, and what died in the queues.
 
 import { html, useState } from "./preact-htm.js";
-import { getDeadLetters, redrive } from "./api.js";
-import { go, linkTo, useAsk } from "./hooks.js";
+import { getDeadLetters, givenUp, purgeQueue, redrive } from "./api.js";
+import { go, linkTo, pageLink, useAsk } from "./hooks.js";
 import { JsonView } from "./json.js";
 import { Badge, Confirm, CopyButton, Drawer, EmptyState, ErrorPanel, Id, Skeleton, Time, formatCount, plural, toast } from "./ui.js";
 
@@ -42,21 +42,21 @@ const Check = ({ name, said }) =>
     : html`<li class="check failed"><span aria-hidden="true">✕</span> <strong>${name}</strong> ${String(said)}</li>`;
 
 const COUNTS = [
-  { name: "Published", field: "events_published", hint: "Events accepted into the log" },
+  { name: "Published", field: "events_published", to: "events", hint: "Events accepted into the log" },
   { name: "Sent live", field: "events_delivered", hint: "Events sent to live connections" },
   { name: "Connections", field: "connections", hint: "Live connections, this page's among them" },
   { name: "Queue depth", field: "queue_depth", hint: "Messages on their way between functions" },
   { name: "Relay lag", field: "relay_lag_ms", unit: "ms", hint: "From the log to the queues" },
-  { name: "Dead letters", field: "dead_letters", alarms: true, hint: "Messages that could not be handled" },
+  { name: "Dead letters", field: "given_up", to: "dead-letters", alarms: true, hint: "What could not be delivered, and messages that could not be handled" },
 ];
 
-function Count({ name, field, unit, alarms, hint, stats }) {
-  const value = stats.data?.[field];
+function Count({ name, field, unit, to, alarms, hint, stats }) {
+  const value = field === "given_up" && stats.data ? givenUp(stats.data) : stats.data?.[field];
   const known = typeof value === "number";
   const kind = alarms && value > 0 ? "warning" : "";
   const stale = stats.error && known ? "stale" : "";
   return html`<div class="count ${kind} ${stale}" title=${hint}>
-    <dt>${name}</dt>
+    <dt>${to ? html`<a href=${pageLink(to)}>${name}</a>` : name}</dt>
     <dd>${kind && html`<span class="sign" aria-hidden="true">▲ </span>`}${known ? formatCount(Math.round(value)) : "–"}${known && unit && html`<small> ${unit}</small>`}</dd>
   </div>`;
 }
@@ -67,8 +67,8 @@ export function DeadLetters({ queues, onRedriven }) {
   const dead = (queues.data?.queues ?? []).filter((queue) => queue.dead > 0);
   if (queues.error) return html`<${ErrorPanel} title="The dead letters could not be counted" error=${queues.error} onRetry=${queues.refresh} />`;
   if (!dead.length) return null;
-  return html`<section class="panel dead-letters" aria-label="Dead letters">
-    <h2><span class="warning" aria-hidden="true">▲</span> Dead letters</h2>
+  return html`<section class="panel dead-letters" aria-label="Dead letters of queues">
+    <h2><span class="warning" aria-hidden="true">▲</span> Dead letters of queues</h2>
     <ul>${dead.map((queue) => html`<${DeadQueue} key=${queue.name} queue=${queue} onRedrive=${() => ask(queue)} />`)}</ul>
     ${asked && html`<${RedriveQuestion} queue=${asked} onClose=${() => ask(null)} onDone=${onRedriven} />`}
   </section>`;
@@ -86,15 +86,37 @@ function DeadQueue({ queue, onRedrive }) {
   </li>`;
 }
 
-function RedriveQuestion({ queue, onClose, onDone }) {
+/** Asks before a queue's dead letters are handled again. */
+export function RedriveQuestion({ queue, onClose, onDone }) {
   const confirm = async () => {
     onClose();
     await sendAgain(queue.name);
     onDone();
   };
   return html`<${Confirm} title="Redrive ${queue.name}?" action="Redrive ${plural(queue.dead, "message")}" onConfirm=${confirm} onClose=${onClose}>
-    The ${plural(queue.dead, "dead letter")} of the queue <code>${queue.name}</code> will be handled again. What fails again comes back here.
+    <p>The ${plural(queue.dead, "dead letter")} of the queue <code>${queue.name}</code> will be handled again. What fails again comes back here.</p>
   <//>`;
+}
+
+/** Asks before a queue's dead letters are thrown away. */
+export function PurgeQueueQuestion({ queue, onClose, onDone }) {
+  const confirm = async () => {
+    onClose();
+    await throwAway(queue.name);
+    onDone();
+  };
+  return html`<${Confirm} title="Purge ${queue.name}?" action="Purge ${plural(queue.dead, "message")}" destroys=${true} onConfirm=${confirm} onClose=${onClose}>
+    <p>The ${plural(queue.dead, "dead letter")} of the queue <code>${queue.name}</code> will be thrown away for good. Look at them first: the drawer can copy them.</p>
+  <//>`;
+}
+
+async function throwAway(name) {
+  try {
+    const { purged } = await purgeQueue(name);
+    toast(`${plural(purged, "message")} of ${name} purged`);
+  } catch (error) {
+    toast(`Purge of ${name} failed: ${error.message} (${error.code})`, "failed");
+  }
 }
 
 async function sendAgain(name) {

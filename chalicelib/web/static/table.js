@@ -8,7 +8,8 @@ const TALL_ROW = 40;
 const SPARE = 8;
 
 /**
- * `columns` are { name, class, cell(row) }; rows have a stable `keyOf(row)`.
+ * `columns` are { name, class, cell(row) }, with a `hint`, or a `head` in the place of
+ * the name; a link with data-own in a cell goes its own way. Rows have a stable `keyOf(row)`.
  *
  * `opened` is the key of the row whose details are shown. Tells `onReading` whether
  * someone is in the middle of it: scrolled away, pointing at it or in it by keyboard.
@@ -48,7 +49,7 @@ export function Table({ label, columns, rows, keyOf, classOf, opened, onOpen, on
 
   return html`<div class="scroll" ref=${box} onKeyDown=${press} onScroll=${() => setView((before) => ({ ...before, top: box.current.scrollTop }))}>
     <table aria-label=${label} aria-rowcount=${rows.length + 1}>
-      <thead><tr aria-rowindex="1">${columns.map((column) => html`<th scope="col" class=${column.class}>${column.name}</th>`)}</tr></thead>
+      <thead><tr aria-rowindex="1">${columns.map((column) => html`<th scope="col" class=${column.class} title=${column.hint}>${column.head ?? column.name}</th>`)}</tr></thead>
       <tbody>
         <${Gap} rows=${first} height=${row} />
         ${shown.map((one, index) => html`<${Row} key=${keyOf(one)} one=${one} id=${keyOf(one)} columns=${columns}
@@ -63,14 +64,14 @@ export function Table({ label, columns, rows, keyOf, classOf, opened, onOpen, on
 
 function Row({ one, id, columns, index, entry, opened, mark, onFocus, onOpen }) {
   const open = (event) => {
-    if (event.target.closest("button") || event.ctrlKey || event.metaKey || getSelection().type === "Range") return;
+    if (event.target.closest("button, input, label, a[data-own]") || event.ctrlKey || event.metaKey || getSelection().type === "Range") return;
     event.preventDefault();
     event.currentTarget.focus({ preventScroll: true });
     onOpen(one, { byKey: false });
   };
   return html`<tr data-key=${id} tabindex=${entry ? 0 : -1} aria-rowindex=${index} aria-current=${opened ? "true" : null}
     class=${mark} onFocus=${onFocus} onClick=${open}>
-    ${columns.map((column) => html`<td class=${column.class}>${column.cell(one)}</td>`)}
+    ${columns.map((column) => html`<td key=${column.name} class=${column.class}>${column.cell(one)}</td>`)}
   </tr>`;
 }
 

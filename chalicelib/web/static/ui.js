@@ -15,6 +15,11 @@ export const plural = (count, noun) => `${formatCount(count)} ${noun}${count ===
 
 const ICONS = {
   overview: "M2 2h5v5H2zM9 2h5v3H9zM9 7h5v7H9zM2 9h5v5H2z",
+  events: "M2 3.5h1M5.5 3.5H14M2 8h1M5.5 8H14M2 12.5h1M5.5 12.5H14",
+  subscriptions: "M3 13a.6.6 0 1 0 .1 0zM2.5 8.5a5 5 0 0 1 5 5M2.5 4a9.5 9.5 0 0 1 9.5 9.5",
+  dead: "M2 9.5 4 3h8l2 6.5V13H2zM2 9.5h3.5l1 1.5h3l1-1.5H14",
+  replays: "M3 8a5 5 0 1 0 1.6-3.7M3 2.5v3h3M8 5.5V8l2 1.5",
+  plus: "M8 3v10M3 8h10",
   api: "M5.5 4 1.5 8l4 4M10.5 4l4 4-4 4M9 2.5 7 13.5",
   copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
   check: "M3 8.5 6.5 12 13 4.5",
@@ -107,13 +112,29 @@ export function Time({ value }) {
   const now = useNow();
   const moment = Date.parse(value);
   if (Number.isNaN(moment)) return html`<span>${String(value ?? "")}</span>`;
-  return html`<time datetime=${String(value)} title=${exactTime(moment)}>${ago((now - moment) / 1000)}</time>`;
+  const past = (now - moment) / 1000;
+  return html`<time datetime=${String(value)} title=${exactTime(moment)}>${past < -1 ? `in ${formatSpan(-past)}` : ago(past)}</time>`;
+}
+
+/** A length of time in its largest unit: 90 is 1.5 m. */
+export function formatSpan(seconds) {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  const [, size, unit] = STEPS.find(([below]) => seconds < below);
+  const value = seconds / size;
+  return `${formatCount(value < 10 ? Math.round(value * 10) / 10 : Math.round(value))} ${unit}`;
 }
 
 export function exactTime(moment) {
   const text = new Date(moment).toISOString();
   return `${text.slice(0, 10)} ${text.slice(11, 23)} UTC`;
 }
+
+/** A page's title, what it is for in one line, and its actions. */
+export const PageTitle = ({ title, actions, children }) =>
+  html`<header class="title">
+    <div><h1>${title}</h1><p class="muted">${children}</p></div>
+    ${actions && html`<div class="actions">${actions}</div>`}
+  </header>`;
 
 /** One sentence why nothing is here, and what fills it. */
 export const EmptyState = ({ title, children }) =>
@@ -197,16 +218,24 @@ export function Dialog({ title, onClose, children }) {
   </dialog>`;
 }
 
-/** Asks once before something is done, naming it. */
-export function Confirm({ title, action, onConfirm, onClose, children }) {
+/** Asks once before something is done, naming it; `destroys` when it cannot be undone. */
+export function Confirm({ title, action, destroys, tools, onConfirm, onClose, children }) {
   return html`<${Dialog} title=${title} onClose=${onClose}>
-    <p>${children}</p>
+    <div class="dialog-text">${children}</div>
     <footer class="dialog-foot">
+      ${tools}
       <button type="button" class="button" onClick=${onClose}>Cancel</button>
-      <button type="button" class="button primary" onClick=${onConfirm}>${action}</button>
+      <button type="button" class="button ${destroys ? "danger" : "primary"}" onClick=${onConfirm}>${action}</button>
     </footer>
   <//>`;
 }
+
+/** A secret, shown this once. */
+export const Secret = ({ value }) =>
+  html`<section class="secret" aria-label="Secret">
+    <p><strong>This secret is shown once.</strong> Give it to the receiver now: it signs every request (Standard Webhooks).</p>
+    <div class="secret-value"><code>${value}</code><${CopyButton} text=${value} label="Copy secret">Copy<//></div>
+  </section>`;
 
 /** A labelled field with its fault under it. */
 export function Field({ label, id, hint, fault, children }) {

@@ -1,10 +1,24 @@
-"""Moments in time: aware UTC datetimes inside, ISO 8601 text with a Z outside."""
+"""
+Moments and durations.
+
+Moments are aware UTC datetimes inside and ISO 8601 text with a Z outside; durations
+are timedeltas inside, and a whole number with its unit outside, such as `90s`.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 _MILLISECOND = 1000
+_DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
 
 
 def read(value: datetime | str) -> datetime:
@@ -27,3 +41,18 @@ def write(moment: datetime) -> str:
     exact = moment.microsecond % _MILLISECOND == 0
     text = moment.isoformat(timespec="milliseconds" if exact else "microseconds")
     return text.removesuffix("+00:00") + "Z"
+
+
+def duration(text: str) -> timedelta:
+    """
+    Read a duration: a whole number and one of `ms`, `s`, `m`, `h`, `d`.
+
+    Raises ValueError for text that is none, or one longer than a timedelta holds.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError(f"not a duration such as 500ms, 90s or 30d: {text!r:.40}")
+    try:
+        return int(found[1]) * _UNITS[found[2]]
+    except OverflowError as exc:
+        raise ValueError(str(exc)) from exc

@@ -13,6 +13,10 @@ NEEDED = {
     "EVENTYARD_LIVE_QUEUE_URL": "l",
     "EVENTYARD_LIVE_DEAD_URL": "ld",
     "EVENTYARD_RELAY_DEAD_URL": "sd",
+    "EVENTYARD_DELIVERIES_QUEUE_URL": "d",
+    "EVENTYARD_DELIVERIES_DEAD_URL": "dd",
+    "EVENTYARD_URGENT_QUEUE_URL": "u",
+    "EVENTYARD_URGENT_DEAD_URL": "ud",
     "EVENTYARD_CHORES_QUEUE_URL": "c",
     "EVENTYARD_CHORES_DEAD_URL": "cd",
 }
@@ -27,6 +31,8 @@ def test_what_may_be_left_out_has_its_default():
 
     assert settings.stage == "dev"
     assert settings.jwt is None
+    assert settings.allow_private_hosts == ""
+    assert settings.target_queues == "eventyard-target-"
     assert (settings.log_shards, settings.retention_days) == (1, 30)
     assert (settings.max_clients, settings.live_endpoint, settings.live_url) == (
         0,
@@ -85,6 +91,8 @@ def test_every_setting_is_read():
         "EVENTYARD_LOG_SHARDS": "32",
         "EVENTYARD_RETENTION_DAYS": "1",
         "EVENTYARD_MAX_CLIENTS": "7",
+        "EVENTYARD_ALLOW_PRIVATE_HOSTS": "localhost,10.0.0.0/8",
+        "EVENTYARD_TARGET_QUEUES": "team-",
         "EVENTYARD_JWT_ISSUER": "https://id.test/",
         "EVENTYARD_JWT_AUDIENCE": "us",
         "EVENTYARD_JWT_JWKS_URL": "http://[::1]:8080/keys",
@@ -100,6 +108,10 @@ def test_every_setting_is_read():
         live_queue_url="l",
         live_dead_url="ld",
         relay_dead_url="sd",
+        deliveries_queue_url="d",
+        deliveries_dead_url="dd",
+        urgent_queue_url="u",
+        urgent_dead_url="ud",
         chores_queue_url="c",
         chores_dead_url="cd",
         live_endpoint="http://e",
@@ -108,6 +120,8 @@ def test_every_setting_is_read():
         log_shards=32,
         retention_days=1,
         max_clients=7,
+        allow_private_hosts="localhost,10.0.0.0/8",
+        target_queues="team-",
         jwt=config.Jwt("https://id.test/", "us", "http://[::1]:8080/keys"),
     )
 
