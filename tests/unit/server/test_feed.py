@@ -369,7 +369,7 @@ def test_a_position_survives_its_text():
     assert Position.read(position.place) == Position(position.place)
 
 
-PLACE = ulid.new_ulid(START_MS)
+PLACE = ulid.new_ulid(START_MS, bytes(10))
 
 
 @pytest.mark.parametrize(
