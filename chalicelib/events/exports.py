@@ -20,7 +20,12 @@ KEPT_SECONDS: Final = 7 * 86_400
 #: How long an address for downloading works.
 LINK_SECONDS: Final = 3_600
 _PART: Final = Bounds(
-    events=10_000, size=8_000_000, weight=len, largest=8_000_000, commits=1_000
+    events=10_000,
+    size=8_000_000,
+    weight=len,
+    largest=8_000_000,
+    commits=1_000,
+    seconds=STEP_SECONDS,
 )
 
 

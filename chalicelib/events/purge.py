@@ -26,9 +26,10 @@ YOUNGEST_MS: Final = 15 * 60_000
 KEPT_SECONDS: Final = 30 * 86_400
 #: One piece of work has at most so many commits, or is looked for so long.
 _PIECE: Final = 1_000
-_LOOK_SECONDS: Final = 10.0
-#: Counting stops here, or after `_LOOK_SECONDS`.
+_LOOK_SECONDS: Final = STEP_SECONDS
+#: Counting stops at so many commits, or after so long.
 _COUNTED: Final = 100_000
+_COUNT_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Purges:
 
     def count(self, stretch: tuple[str, str]) -> Item:
         """Count what would be deleted; `at_least` when there is more than counted."""
-        give_up = self.clock() + _LOOK_SECONDS
+        give_up = self.clock() + _COUNT_SECONDS
         commits = events = 0
         for item in self.log.items(*stretch, fields=("sk", "n")):
             if commits == _COUNTED or self.clock() > give_up:

@@ -17,7 +17,7 @@ from chalicelib.events.jobs import Jobs
 from chalicelib.events.service import named
 from eventyard.core import ulid
 from eventyard.core.errors import ConflictError, NotFoundError, SubscriptionError
-from tests.stack import client
+from tests.stack import client, resources
 from tests.steps import dying, ids, publish
 
 LARGE = "x" * 210_000
@@ -312,6 +312,14 @@ def test_whoever_writes_a_planned_file_writes_the_planned_one(
     row, parts = ended(platform, export_id)
     assert types_in(platform, export_id) == filled
     assert row["events"] == sum(part["events"] for part in parts) == 13
+
+
+def test_files_are_kept_as_long_as_their_export_is_told_to_be():
+    bucket = resources()["Bucket"]["Properties"]
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+
+    (rule,) = [rule for rule in rules if rule["Prefix"] == "exports/"]
+    assert rule["ExpirationInDays"] * 86_400 == module.KEPT_SECONDS
 
 
 def test_csv_has_one_header_line_in_all_its_files(platform, pump, filled, small_parts):
