@@ -16,6 +16,7 @@ LISTS = [
     address
     for address in ADDRESSES
     if "cursor" in [parameter.name for parameter in address.query]
+    and "{" not in address.path
 ]
 #: What is answered to a name before it is looked at.
 BODY = {"type": "a.b", "payload": {}}
