@@ -140,7 +140,7 @@ def test_a_key_for_topics_exports_those_alone(http, locked, filled):
 
 
 def start(http, **wish):
-    answer = http.post("/api/v1/exports", wish)
+    answer = http.post("/api/v1/exports", {"format": "jsonl", **wish})
     assert answer.status == 202, answer.text
     return answer.json()
 
@@ -212,12 +212,13 @@ def test_an_export_can_be_cancelled_once(http, filled):
 @pytest.mark.parametrize(
     "wish",
     [
+        {},
         {"format": "xml"},
-        {"from": "yesterday"},
-        {"topics": ["a..b"]},
-        {"topics": ["a.*"] * 101},
-        {"filter": {"a": {"$nope": 1}}},
-        {"more": 1},
+        {"format": "csv", "from": "yesterday"},
+        {"format": "csv", "topics": ["a..b"]},
+        {"format": "csv", "topics": ["a.*"] * 101},
+        {"format": "csv", "filter": {"a": {"$nope": 1}}},
+        {"format": "csv", "more": 1},
     ],
 )
 def test_an_export_that_makes_no_sense_is_not_begun(http, wish):

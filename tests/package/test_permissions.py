@@ -154,7 +154,7 @@ def test_exports_and_purges_are_allowed_all_they_do(platform, http, pump, calls)
     platform.log.clock = lambda: later
     platform.relay.catch_up()
     calls.clear()
-    export = http.post("/api/v1/exports", {}).json()
+    export = http.post("/api/v1/exports", {"format": "csv"}).json()
     purge = http.post("/api/v1/purge", {"older_than": "20m", "confirm": True}).json()
     http.post("/api/v1/purge", {"older_than": "20m"})
     at_start = set(calls)

@@ -271,6 +271,29 @@ def test_a_crash_anywhere_leaves_nothing_behind_and_counts_right(
     assert own(platform) == ["young.a"]
 
 
+def test_a_crash_at_the_very_end_tells_of_it_once(platform, pump, filled, monkeypatch):
+    purge_id = begin(platform)
+    records = pump.messages("chores")
+    dying(monkeypatch, Jobs, "finish", 1, noted=False)
+    with pytest.raises(SystemExit):
+        platform.chores.run({"Records": records})
+    platform.chores.run({"Records": records})
+
+    assert platform.purges.jobs.get(purge_id)["state"] == "DONE"
+    assert sum(e.type == "eventyard.purge.done" for e in listed(platform)) == 1
+
+
+def test_nothing_is_asked_of_s3_where_nothing_rests_there(
+    calls, platform, pump, filled
+):
+    begin(platform)
+    calls.clear()
+    pump.run()
+
+    assert "BatchWriteItem" in calls.counted
+    assert "DeleteObjects" not in calls.counted
+
+
 def test_a_crash_between_payload_and_commit_is_mended(
     platform, pump, clock, monkeypatch
 ):

@@ -27,7 +27,6 @@ class NewExport(Body):
     """What is written to files, and how."""
 
     format: Literal["json", "jsonl", "csv"] = Field(
-        default="jsonl",
         description="A file of `json` is one array; only the first one of `csv` has a "
         "header line.",
     )
