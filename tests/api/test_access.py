@@ -39,6 +39,15 @@ OPEN = {
     "GET /asyncapi.json",
     "GET /docs",
     "GET /redoc",
+    # Pages: each is one and the same document, which asks for the rest with a key.
+    "GET /events",
+    "GET /events/{event_id}",
+    "GET /subscriptions",
+    "GET /subscriptions/{subscription_id}",
+    "GET /dead-letters",
+    "GET /dead-letters/{dead_id}",
+    "GET /replays",
+    "GET /replays/{replay_id}",
 }
 SCOPES = {"admin", "events:publish", "events:subscribe"}
 #: What none of the keys below may see.
