@@ -19,6 +19,8 @@ routes = Routes(__name__)
 READ: Final = "events:subscribe"
 _SOURCE: Final = Parameter("source", "Whose, where senders chose the same id.")
 _SHOWN: Final = 100
+#: How many characters of what was found are shown.
+_FOUND: Final = 1_000
 
 
 @routes.get(
@@ -83,7 +85,7 @@ def _told(events: Sequence[Event], misses: Sequence[Miss | None]) -> dict[str, A
             "event_id": event.id,
             "type": event.type,
             "matched": miss is None,
-            "reason": miss.to_dict() if miss else None,
+            "reason": _shortened(miss) if miss else None,
         }
         for event, miss in zip(events, misses, strict=True)
     ]
@@ -95,6 +97,13 @@ def _told(events: Sequence[Event], misses: Sequence[Miss | None]) -> dict[str, A
         "events": tried[:_SHOWN],
         "failed": _most_frequent(miss for miss in misses if miss is not None),
     }
+
+
+def _shortened(miss: Miss) -> dict[str, Any]:
+    told = miss.to_dict()
+    text = dumps(told["found"])
+    # A hundred large payloads would not fit an answer.
+    return told if len(text) <= _FOUND else {**told, "found": text[:_FOUND] + "..."}
 
 
 def _most_frequent(misses: Iterable[Miss]) -> list[dict[str, Any]]:

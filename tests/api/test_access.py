@@ -38,7 +38,7 @@ OPEN = {
     "GET /asyncapi.json",
     "GET /docs",
     "GET /redoc",
-    # Pages, which have nothing in them before they have asked with a key.
+    # Pages: each is one and the same document, which asks for the rest with a key.
     "GET /events",
     "GET /events/{event_id}",
     "GET /subscriptions",

@@ -205,7 +205,9 @@ def test_a_chosen_id_is_read_with_and_without_its_source(http, platform):
     assert http.get(f"/api/v1/events/{name}?source=t").status == 404
 
 
-@pytest.mark.parametrize("name", ["evt_", "evt_nothing", "x", "evt_01M7YD6WHJTDP3CYPA213NCBNS"])
+@pytest.mark.parametrize(
+    "name", ["evt_", "evt_nothing", "x", "evt_01M7YD6WHJTDP3CYPA213NCBNS"]
+)
 def test_an_id_that_is_not_there_is_not_found(http, platform, name):
     publish(platform, {"type": "a"})
 

@@ -96,7 +96,8 @@ def test_a_failing_connection_does_not_hold_up_the_others(platform, pump, gatewa
     assert types(gateway, "c1") == types(gateway, "c3") == ["a"]
     assert rows(platform) == ["c1", "c2", "c3"]
     (put_off,) = [q for q in platform.queues.all() if q["name"] == "live"]
-    assert put_off["delayed"] == 1
+    # On a slow machine its second may be over already.
+    assert put_off["delayed"] + put_off["waiting"] == 1
 
 
 def test_what_a_failing_connection_did_not_take_comes_later_in_order(

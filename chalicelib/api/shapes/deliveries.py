@@ -117,7 +117,6 @@ class Matched(Answer):
         "dead",
         "expired",
         "skipped",
-        "live",
     ]
     note: str | None
     attempts: list[Attempt]
