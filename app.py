@@ -61,7 +61,7 @@ def deliver_urgent(event: SQSEvent) -> Any:
     return platform().subscribed.work.handle(event.to_dict())
 
 
-@app.on_sqs_message(queue_arn="arn:aws:sqs:us-east-1:0:chores", batch_size=10)
+@app.on_sqs_message(queue_arn="arn:aws:sqs:us-east-1:0:chores", batch_size=1)
 def chores(event: SQSEvent) -> Any:
     """Do what other functions left for later."""
     return platform().chores.run(event.to_dict())

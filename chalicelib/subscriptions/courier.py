@@ -36,6 +36,8 @@ class Parcel:
     urgent: bool = False
     #: Whether their turn under the subscription's rate limit has come.
     reserved: bool = False
+    #: How often it came before the row of the attempt that sent it was written.
+    early: int = 0
     #: Instead of events: an ordered group that has something to deliver.
     group: str | None = None
 
@@ -52,6 +54,7 @@ class Parcel:
             "replay": self.replay,
             "urgent": self.urgent,
             "reserved": self.reserved,
+            "early": self.early,
             "group": self.group,
         }
         head = dumps({name: value for name, value in fields.items() if value})
@@ -70,6 +73,7 @@ class Parcel:
             replay=body.get("replay"),
             urgent=bool(body.get("urgent")),
             reserved=bool(body.get("reserved")),
+            early=int(body.get("early", 0)),
             group=body.get("group"),
         )
 

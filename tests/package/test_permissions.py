@@ -378,6 +378,7 @@ def test_the_sweep_may_send_on_what_was_put_off(platform, receiver, subscribed, 
     from chalicelib.subscriptions.courier import Parcel
 
     courier = platform.subscribed.courier
+    platform.agenda.tick()
     for urgent in (True, False):
         parcel = Parcel(subscribed.id, places=("0" * 26,), tries=1, urgent=urgent)
         courier.send([parcel], 1_000)

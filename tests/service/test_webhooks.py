@@ -493,3 +493,35 @@ def test_delivering_a_commit_of_a_hundred_takes_few_calls(
         "UpdateItem": 1,
     }
     assert counters(platform, made)["delivered"] == 100
+
+
+def test_a_retry_that_comes_before_its_row_is_written_waits_for_it(
+    platform, pump, receiver
+):
+    from chalicelib.subscriptions.courier import Parcel
+
+    made = subscribe(platform, receiver.url)
+    (event_id,) = ids(publish(platform, {"type": "a.b", "payload": {}}))
+    place = platform.events.locate(event_id).place
+    early = Parcel(made.id, places=(place,), tries=1)
+    sent = []
+    courier = platform.subscribed.courier
+    courier.__class__ = _keeping(type(courier), sent)
+
+    platform.subscribed.deliverer.deliver([early])
+
+    assert receiver.received == []
+    ((put_off,),) = sent
+    assert (put_off.places, put_off.tries, put_off.early) == ((place,), 1, 1)
+    platform.subscribed.deliverer.deliver([Parcel(made.id, (), (place,), 1, early=75)])
+    assert receiver.ids() == [event_id]  # its writer is surely dead
+
+
+def _keeping(kind, sent):
+    class Keeping(kind):
+        __slots__ = ()
+
+        def send(self, parcels, delay_s=0):
+            sent.append(tuple(parcels))
+
+    return Keeping

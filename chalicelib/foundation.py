@@ -1,0 +1,114 @@
+"""What the platform's services stand on: clients, the table, keys, the log, queues."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from chalicelib import config
+from chalicelib.auth import Gatekeeper, Principal
+from chalicelib.aws import Aws
+from chalicelib.table import Table
+
+if TYPE_CHECKING:
+    from chalicelib.events.log import EventLog
+    from chalicelib.events.queues import DeadLetters, QueuePair
+    from chalicelib.keys import KeyStore
+    from chalicelib.tickets import TicketStore
+    from chalicelib.tokens import TokenReader
+
+
+class Foundation:
+    """
+    One lazily made object for each client and store that several services share.
+
+    A trigger pays, in imports and clients, only for what it uses: so imports stand
+    inside the properties.
+    """
+
+    def __init__(self, settings: config.Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def aws(self) -> Aws:
+        """Return the AWS clients."""
+        return Aws()
+
+    @cached_property
+    def table(self) -> Table:
+        """Return the one table."""
+        return Table(self.aws, self.settings.table)
+
+    @cached_property
+    def keys(self) -> KeyStore:
+        """Return the API keys."""
+        from chalicelib.keys import KeyStore
+
+        return KeyStore(self.table)
+
+    @cached_property
+    def tickets(self) -> TicketStore:
+        """Return the tickets that open one live connection each."""
+        from chalicelib.tickets import TicketStore
+
+        return TicketStore(self.table)
+
+    @cached_property
+    def tokens(self) -> TokenReader:
+        """Return what reads JSON Web Tokens."""
+        from chalicelib.tokens import IssuerKeys, TokenReader
+
+        jwt = self.settings.jwt
+        return TokenReader(jwt, IssuerKeys(jwt.jwks_url if jwt else ""))
+
+    @cached_property
+    def gatekeeper(self) -> Gatekeeper:
+        """Return what tells who is calling."""
+        return Gatekeeper(
+            self.settings.auth,
+            self.keys.read,
+            self._read_token,
+            self._take_ticket,
+        )
+
+    # Named here, so that neither is made before somebody shows one.
+    def _read_token(self, token: str) -> Principal:
+        return self.tokens.read(token)
+
+    def _take_ticket(self, ticket: str) -> Principal:
+        return self.tickets.take(ticket)
+
+    @cached_property
+    def log(self) -> EventLog:
+        """Return the log of commits."""
+        from chalicelib.events.blobs import Blobs
+        from chalicelib.events.log import EventLog
+
+        return EventLog(
+            self.table,
+            Blobs(self.aws, self.settings.bucket),
+            self.settings.log_shards,
+            self.settings.retention_days,
+        )
+
+    @cached_property
+    def _queue_pairs(self) -> dict[str, QueuePair]:
+        from chalicelib.events.queues import QueuePair
+
+        settings = self.settings
+        return {
+            "relay": QueuePair(None, settings.relay_dead_url),
+            "routing": QueuePair(settings.routing_queue_url, settings.routing_dead_url),
+            "live": QueuePair(settings.live_queue_url, settings.live_dead_url),
+            "deliveries": QueuePair(
+                settings.deliveries_queue_url, settings.deliveries_dead_url
+            ),
+            "urgent": QueuePair(settings.urgent_queue_url, settings.urgent_dead_url),
+            "chores": QueuePair(settings.chores_queue_url, settings.chores_dead_url),
+        }
+
+    @cached_property
+    def _dead(self) -> DeadLetters:
+        from chalicelib.events.queues import DeadLetters
+
+        return DeadLetters(self.aws, self._queue_pairs)
