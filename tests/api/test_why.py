@@ -183,7 +183,7 @@ def test_an_event_from_before_the_subscription_says_so(
     http, platform, clock, pump, receiver, paid
 ):
     event_id = paid()
-    clock.tick(1)
+    clock.tick(2)
     subscribe(platform, receiver.url)
     pump.run()
 
