@@ -35,7 +35,7 @@ SETTLE_MS: Final = 90_000
 #: What was matched while the change spread comes by both ways; it counts once.
 _AHEAD_MS: Final = 5_000
 #: What functions' clocks may differ by: what is accepted after a subscription counts.
-_SKEW_MS: Final = 1_000
+_SKEW_MS: Final = 200
 
 
 class Walker(Protocol):
