@@ -65,7 +65,7 @@ def _hurry(case: Case) -> None:
 
 
 @schema.parametrize()
-@settings(_ALIKE, max_examples=10)
+@settings(_ALIKE, max_examples=4)
 def test_every_answer_is_a_documented_one(case: Case, asked: RunningPlatform) -> None:
     ask(case, asked)
 
@@ -80,7 +80,7 @@ def test_a_path_with_a_new_line_is_answered_by_the_platform(
 
 @pytest.mark.soak
 @schema.parametrize()
-@settings(_ALIKE, max_examples=40)
+@settings(_ALIKE, max_examples=12)
 def test_every_answer_is_a_documented_one_for_long(
     case: Case, asked: RunningPlatform
 ) -> None:

@@ -129,13 +129,13 @@ def test_streams_requests_and_what_is_scheduled(guarded):
     asked = guarded.request("POST", "/api/v1/requests", {"type": "a", "timeout_s": 0.1})
     assert asked[0] == 504
     moment = datetime.now(UTC) + timedelta(seconds=2)
-    later = {"type": "role.later", "deliver_at": moment.isoformat()}
+    later = {"type": "later.role", "deliver_at": moment.isoformat()}
     far = {**later, "deliver_at": (moment + timedelta(days=9)).isoformat()}
     assert guarded.request("POST", "/api/v1/events", later)[0] == 201
     _, told = guarded.request("POST", "/api/v1/events", far)
     path = f"/api/v1/scheduled/{told['event_id']}"
     assert guarded.request("DELETE", path)[0] == 200
-    wait_until(lambda: guarded.logged("role.later"), what="the delivery")
+    wait_until(lambda: guarded.logged("later.role"), what="the delivery")
 
 
 def test_the_sweep_relays_what_the_stream_left(guarded):
