@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.schemas import SchemaService
     from chalicelib.events.service import EventService
+    from chalicelib.events.stragglers import Stragglers
     from chalicelib.events.streams import Streams
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
@@ -307,14 +308,24 @@ class Platform(Foundation):
             self._delivery,
             resumer,
             conversation,
+            self._stragglers,
             self.gatekeeper,
             self.settings.max_clients,
         )
 
-    def _read_after(self, cursor: str, until: str) -> Iterator[Placed]:
+    @cached_property
+    def _stragglers(self) -> Stragglers:
+        from chalicelib.events.stragglers import Stragglers
+
+        return Stragglers(self.table)
+
+    def _read_after(
+        self, cursor: str, until: str, read_ms: int | None
+    ) -> Iterator[Placed]:
         from chalicelib.events.recall import Recall
 
-        return Recall(self.log, self._marks).read_after(cursor, until)
+        recall = Recall(self.log, self._marks, self._stragglers)
+        return recall.read_after(cursor, until, read_ms)
 
     def _view(self, event: Event) -> Mapping[str, Any]:
         return self.log.fetched(event).view()

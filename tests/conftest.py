@@ -104,6 +104,7 @@ def clock(platform) -> Clock:
     platform.tickets.clock = stopped
     platform.schemas.clock = stopped
     platform._marks.clock = stopped
+    platform._stragglers.clock = stopped
     platform.agenda.clock = stopped
     subscribed = platform.subscribed
     for part in (

@@ -176,13 +176,25 @@ class EventLog:
 
     def find(self, position: str) -> Event | None:
         """Read the event at this place in the log: one call."""
-        for item in self.table.query(
-            self.partition(position), until=position, newest_first=True, limit=1
-        ):
+        for item in self._at(position):
             for placed in self.decode(item).placed():
                 if placed.place == position:
                     return placed.event
         return None
+
+    def holding(self, places: Iterable[str]) -> Iterator[Commit]:
+        """Yield the commits that hold these places, oldest first: one call for each."""
+        last = ""
+        for place in sorted(places):
+            if place > last:
+                for commit in self._readable(self._at(place)):
+                    last = ulid.add(commit.key, len(commit.events) - 1)
+                    yield commit
+
+    def _at(self, place: str) -> Iterator[Item]:
+        return self.table.query(
+            self.partition(place), until=place, newest_first=True, limit=1
+        )
 
     def written(self, after: str, until: str) -> Iterator[Written]:
         """Yield the keys of the commits in a stretch of the log, bucket by bucket."""

@@ -9,6 +9,7 @@ from typing import Final
 from chalicelib.events.log import Commit, EventLog, time_key
 from chalicelib.events.marks import Mark, Marks
 from chalicelib.events.messages import messages_of
+from chalicelib.events.stragglers import Stragglers
 from chalicelib.wire import Placed
 from eventyard.core import ulid
 
@@ -26,38 +27,58 @@ class Recall:
 
     Places become visible out of order, so it begins ten seconds before the cursor,
     and leaves out what the connection was sent before the cursor's own event: a
-    socket keeps its order, so what was posted earlier arrived earlier.
+    socket keeps its order, so what was posted earlier arrived earlier. What was
+    offered later than ten seconds after its place is found by the stragglers.
     """
 
     log: EventLog
     marks: Marks
+    stragglers: Stragglers
 
-    def read_after(self, cursor: str, until: str) -> Iterator[Placed]:
-        """Yield the events to send, oldest first."""
+    def read_after(
+        self, cursor: str, until: str, read_ms: int | None = None
+    ) -> Iterator[Placed]:
+        """
+        Yield the events to send, the stragglers first, each part oldest first.
+
+        `read_ms` says when the cursor's event was read from the log for the
+        connection; without it, it was sent as it was routed.
+        """
         start = time_key(ulid.timestamp_ms(cursor) - OVERLAP_MS)
         before = list(self.log.forward(start, cursor))
-        yield from self._not_sent(before, cursor)
-        for commit in self.log.forward(cursor, until):
-            yield from commit.placed()
-
-    def _not_sent(self, commits: Sequence[Commit], cursor: str) -> Iterator[Placed]:
-        names = _names(commits)
+        names = _names(before)
         marks = self.marks.read(names.values())
-        own = marks.get(names.get(cursor, ""))
-        # The cursor of a greeting is no event: then the connection began there.
-        began = own.started if own else ulid.timestamp_ms(cursor) / 1000
-        for commit in commits:
-            for placed in commit.placed():
-                mark = marks.get(names[placed.place])
-                if placed.place > cursor or not _surely_sent(mark, began):
-                    yield placed
+        began = _began(cursor, marks.get(names.get(cursor, "")), read_ms)
+        yield from self._stragglers(start, began)
+        for placed in _placed(before):
+            mark = marks.get(names[placed.place])
+            if placed.place > cursor or not _surely_sent(mark, began):
+                yield placed
+        yield from _placed(self.log.forward(cursor, until))
+
+    def _stragglers(self, start: str, began: float) -> Iterator[Placed]:
+        wanted = self.stragglers.since(int(began * 1000))
+        commits = self.log.holding(place for place in wanted if place < start)
+        return (placed for placed in _placed(commits) if placed.place in wanted)
+
+
+def _began(cursor: str, own: Mark | None, read_ms: int | None) -> float:
+    """Return from when on something may not have reached the connection."""
+    if read_ms is not None:
+        return read_ms / 1000
+    # The cursor of a greeting is no event: then the connection began there.
+    return own.started if own else ulid.timestamp_ms(cursor) / 1000
 
 
 def _surely_sent(mark: Mark | None, began: float) -> bool:
     return mark is not None and mark.clean and mark.ended < began - _SKEW_SECONDS
 
 
-def _names(commits: Iterable[Commit]) -> dict[str, str]:
+def _placed(commits: Iterable[Commit]) -> Iterator[Placed]:
+    return (placed for commit in commits for placed in commit.placed())
+
+
+def _names(commits: Sequence[Commit]) -> dict[str, str]:
     return {
         place: message.name
         for commit in commits

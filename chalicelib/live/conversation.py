@@ -24,6 +24,14 @@ _MOST_SUBSCRIPTIONS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """Frames to answer with; `resumes` when they hold what a subscription missed."""
+
+    frames: list[str]
+    resumes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """Answers one message at a time; the connection's row is all it remembers."""
 
@@ -34,42 +42,40 @@ class Conversation:
     #: What filters look at of an event.
     view: View
 
-    def answer(self, connection: Connection, text: str) -> list[str] | None:
+    def answer(self, connection: Connection, text: str) -> Reply | None:
         """
-        Return the frames to answer with; None asks to close the connection.
+        Return what to answer; None asks to close the connection.
 
         A dashboard knows ping alone, ignores the rest, and is closed for what is no
         JSON; the router tells what was wrong.
         """
         if len(text.encode()) > _MESSAGE_LIMIT:
             told = f"A message may have {_MESSAGE_LIMIT} bytes; publish more over HTTP."
-            return [frames.error(told, code="payload_too_large")]
+            return Reply([frames.error(told, code="payload_too_large")])
         try:
             message = loads(text)
         except InvalidRequestError as error:
             if connection.channel == "dashboard":
                 return None
-            return [frames.error(f"Invalid JSON: {error}")]
+            return Reply([frames.error(f"Invalid JSON: {error}")])
         kind = message.get("type") if isinstance(message, Mapping) else None
         if kind == "ping":
-            return [_pong(message)]
+            return Reply([_pong(message)])
         if connection.channel == "dashboard":
-            return []
+            return Reply([])
         return self._answer_router(connection, kind, message)
 
-    def _answer_router(
-        self, connection: Connection, kind: Any, message: Any
-    ) -> list[str]:
+    def _answer_router(self, connection: Connection, kind: Any, message: Any) -> Reply:
         handler = self.handlers().get(kind) if isinstance(kind, str) else None
         reference = {"ref": message["ref"]} if _has_reference(message) else {}
         if handler is None:
-            return [frames.error(f"Unknown message type: {kind}", **reference)]
+            return Reply([frames.error(f"Unknown message type: {kind}", **reference)])
         try:
             first, *rest = handler(connection, message)
         except EventRouterError as error:
             more = {"code": error.code, "details": error.details, **reference}
-            return [frames.error(str(error), **more)]
-        return [dumps({**first, **reference}), *rest]
+            return Reply([frames.error(str(error), **more)])
+        return Reply([dumps({**first, **reference}), *rest], "recovered" in first)
 
     def handlers(self) -> dict[str, Handler]:
         """Return what answers each type of message to the router, besides ping."""
@@ -102,28 +108,30 @@ class Conversation:
             check_cursor(cursor)
         # From here on its events come live; what came before is read after, so that
         # nothing falls between the two.
-        self.connections.save(connection.with_subscription(subscription))
-        now = self.resumer.now()
+        behind = replace(subscription, behind=cursor)
+        self.connections.change(connection.id, lambda c: c.with_subscription(behind))
         answer = {
             "type": "subscribed",
             "subscription_id": subscription.id,
             "topics": list(subscription.topics),
-            "cursor": now,
+            "cursor": self.resumer.now(),
         }
         if cursor is None:
             return [answer]
         missed = self.replay(replace(connection, subscriptions=(subscription,)), cursor)
-        return [{**answer, "recovered": missed is not None}, *(missed or [])]
+        if missed is None:
+            return [{**answer, "recovered": False}]
+        return [{**answer, "cursor": cursor, "recovered": True}, *missed]
 
     def replay(self, connection: Connection, cursor: str) -> list[str] | None:
         """Write what the connection missed after the cursor; None: too much."""
-        alone = Audience.of(0, [connection], self.view)
+        renderer = frames.Renderer(self.resumer.reading())
+        alone = Audience.of(0, [connection.caught_up()], self.view)
         missed = self.resumer.missed(cursor, lambda placed: bool(alone.plan([placed])))
         if missed is None:
             return None
-        renderer = frames.Renderer()
         plan = alone.plan(missed).get(connection.id, [])
-        return [renderer.frame(connection, *one) for one in plan]
+        return [renderer.frame(alone.connections[connection.id], *one) for one in plan]
 
     def _unsubscribe(self, connection: Connection, message: Any) -> list[Any]:
         name = message.get("subscription_id")
@@ -136,7 +144,7 @@ class Conversation:
                 if owned
                 else "Subscription not found"
             )
-        self.connections.save(connection.without_subscription(name))
+        self.connections.change(connection.id, lambda c: c.without_subscription(name))
         return [{"type": "unsubscribed", "subscription_id": name}]
 
     def _get_health(self, _: Connection, __: Any) -> list[Any]:

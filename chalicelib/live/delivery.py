@@ -68,6 +68,24 @@ class Delivery:
         """
         self._post(connection, list(pack(frames, shared=connection.batch)))
 
+    def send_whole(self, connection: Connection, frames: Sequence[str]) -> bool:
+        """
+        Send frames to one connection, in order, all of them now.
+
+        One that does not take them is closed, so that it comes back with its cursor:
+        sent later, they would come after what is newer.
+        """
+        try:
+            for text in pack(frames, shared=connection.batch):
+                if not self.gateway.post(connection.endpoint, connection.id, text):
+                    self.connections.remove(connection.id)
+                    return False
+        except GatewayError as error:
+            log_error("what was missed was not taken", error, connection=connection.id)
+            self.drop(connection)
+            return False
+        return True
+
     def again(self, connection_id: str, messages: list[str], attempt: int) -> None:
         """Send messages that were put off."""
         connection = self.connections.get(connection_id)

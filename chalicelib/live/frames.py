@@ -33,22 +33,24 @@ def hello(connection: Connection, resumed: dict[str, Any]) -> str:
     """
     Greet a new connection, with the cursor to resume from.
 
-    `resumed` holds `recovered` when it came back with a cursor.
+    `resumed` holds `recovered` when it came back with a cursor: what was missed is
+    still to be sent then, so until it is the old cursor holds.
     """
+    cursor = connection.cursor if resumed.get("recovered") else connection.since
     if connection.channel == "router":
         return dumps(
             {
                 "type": "welcome",
                 "client_id": connection.client_id,
                 "server_time": now(),
-                "cursor": connection.since,
+                "cursor": cursor,
                 **resumed,
             }
         )
     data = {
         "client_id": connection.client_id,
         "message": "Connected to Eventyard",
-        "cursor": connection.since,
+        "cursor": cursor,
         **resumed,
     }
     return dumps({"type": "connection.established", "data": data, "timestamp": now()})
@@ -60,45 +62,51 @@ def error(text: str, **more: Any) -> str:
 
 
 class Renderer:
-    """Writes events as their channels show them, each once for all connections."""
+    """
+    Writes events as their channels show them, each once for all connections.
 
-    def __init__(self) -> None:
-        self._texts: dict[tuple[str, str], str] = {}
+    `read` is what the cursor says of events that were read from the log.
+    """
+
+    def __init__(self, read: str = "") -> None:
+        self._read = read
+        self._texts: dict[tuple[str, str, str], str] = {}
 
     def frame(
         self, connection: Connection, placed: Placed, subscription_id: str
     ) -> str:
         """Write one event for one subscription of a connection."""
-        text = self._text(connection.channel, placed)
+        cursor = connection.behind(subscription_id) or placed.place + self._read
         if connection.channel != "router":
-            return text
+            return self._text(connection.channel, cursor, placed)
+        text = self._text(connection.channel, "", placed)
         return (
             f'{{"type":"event","subscription_id":{dumps(subscription_id)},'
-            f'"cursor":"{placed.place}","event":{text}}}'
+            f'"cursor":"{cursor}","event":{text}}}'
         )
 
-    def _text(self, channel: str, placed: Placed) -> str:
-        key = (channel, placed.place)
+    def _text(self, channel: str, cursor: str, placed: Placed) -> str:
+        key = (channel, cursor, placed.place)
         if key not in self._texts:
-            self._texts[key] = _write(channel, placed.place, placed.event)
+            self._texts[key] = _write(channel, cursor, placed.event)
         return self._texts[key]
 
 
-def _write(channel: str, place: str, event: Event) -> str:
+def _write(channel: str, cursor: str, event: Event) -> str:
     if event.payload is None and event.dataref is not None:
         # Its payload rests in S3, where the connection cannot go.
-        return _shape(channel, place, _pointed(event))
-    text = _shape(channel, place, event)
-    return text if _fits(text) else _shape(channel, place, _pointed(event))
+        return _shape(channel, cursor, _pointed(event))
+    text = _shape(channel, cursor, event)
+    return text if _fits(text) else _shape(channel, cursor, _pointed(event))
 
 
-def _shape(channel: str, place: str, event: Event) -> str:
+def _shape(channel: str, cursor: str, event: Event) -> str:
     if channel == "router":
         return dumps(event.to_dict())
-    return dumps(_dashboard_message(place, event))
+    return dumps(_dashboard_message(cursor, event))
 
 
-def _dashboard_message(place: str, event: Event) -> dict[str, Any]:
+def _dashboard_message(cursor: str, event: Event) -> dict[str, Any]:
     fields = event.to_dict()
     message = {
         "type": event.type,
@@ -108,7 +116,7 @@ def _dashboard_message(place: str, event: Event) -> dict[str, Any]:
         "project_id": event.project_id,
         "event_id": event.id,
         "timestamp": fields["timestamp"],
-        "cursor": place,
+        "cursor": cursor,
     }
     rest = {n: v for n, v in fields.items() if n not in ("id", "payload", *message)}
     return {**message, **rest}

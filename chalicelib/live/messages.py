@@ -94,7 +94,7 @@ MESSAGES: Final = (
 #: What may stand in the address of a connection: its name, and what it means.
 QUERY: Final = {
     "client_id": "Who connects; events with this `target` come to nobody else.",
-    "cursor": "Where the last connection ended: what was missed since is sent first.",
+    "cursor": "The highest that the last connection brought: what was missed since is sent.",
     "ticket": "From `POST /api/v1/tickets`, for browsers: it works once.",
     "token": "An API key or a token, where no header can be sent.",
     "frames": "`batch`: messages share frames, as arrays of up to 32 KB.",

@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from chalicelib.auth import Gatekeeper
 from chalicelib.aws import Item
@@ -18,6 +18,7 @@ from chalicelib.live.store import (
     Audience,
     Connection,
     ConnectionStore,
+    Plan,
     version_in,
 )
 from chalicelib.live.subscriptions import dashboard_subscription
@@ -52,6 +53,18 @@ _STATUS: Final = {
 }
 
 
+class Stragglers(Protocol):
+    """Remembers what a resume would not find where it looks."""
+
+    def note_late(self, events: Sequence[Placed]) -> None:
+        """Note those that are offered long after they were placed."""
+        ...
+
+    def note_put_off(self, events: Sequence[Placed]) -> None:
+        """Note those that somebody did not take, and may be sent again."""
+        ...
+
+
 @dataclass
 class LiveService:
     """The verbs of the WebSocket functions, of routing and of the fan-out."""
@@ -60,6 +73,7 @@ class LiveService:
     delivery: Delivery
     resumer: Resumer
     conversation: Conversation
+    stragglers: Stragglers
     gatekeeper: Gatekeeper
     max_clients: int
     _audience: Audience | None = None
@@ -93,6 +107,7 @@ class LiveService:
             )
         context = event["requestContext"]
         dashboard = channel == "dashboard"
+        cursor = check_cursor(query["cursor"]) if query.get("cursor") else None
         return Connection(
             id=context["connectionId"],
             channel=channel,
@@ -104,9 +119,11 @@ class LiveService:
             allowed=principal.topics(SCOPE),
             may_publish=principal.topics(PUBLISH),
             subscriptions=(
-                (dashboard_subscription(query.get("events")),) if dashboard else ()
+                (dashboard_subscription(query.get("events"), cursor),)
+                if dashboard
+                else ()
             ),
-            cursor=check_cursor(query["cursor"]) if query.get("cursor") else None,
+            cursor=cursor,
         )
 
     def disconnect(self, connection_id: str) -> None:
@@ -118,11 +135,18 @@ class LiveService:
         connection = self.connections.get(connection_id)
         if connection is None:
             return
-        answers = self.conversation.answer(connection, text)
-        if answers is None:
+        reply = self.conversation.answer(connection, text)
+        if reply is None:
             self.delivery.drop(connection)
-        elif answers:
-            self.delivery.send(connection, answers)
+        elif reply.resumes:
+            self._catch_up(connection, reply.frames)
+        else:
+            self.delivery.send(connection, reply.frames)
+
+    def _catch_up(self, connection: Connection, frames: Sequence[str]) -> None:
+        """Send what was missed; from then on live frames say how far it is."""
+        if self.delivery.send_whole(connection, frames):
+            self.connections.change(connection.id, Connection.caught_up)
 
     def offer(
         self, events: Sequence[Placed], found: Mapping[tuple[str, str], Item]
@@ -134,12 +158,19 @@ class LiveService:
         """
         if not events:
             return True
+        self.stragglers.note_late(events)
         audience = self._current(version_in(found))
         plan = audience.plan(events)
         if len(plan) <= DIRECT:
-            return self.delivery.send_plan(audience, plan)
+            return self._send(audience, plan, events)
         self._spread(events, list(plan))
         return False
+
+    def _send(self, audience: Audience, plan: Plan, events: Sequence[Placed]) -> bool:
+        taken = self.delivery.send_plan(audience, plan)
+        if not taken:
+            self.stragglers.note_put_off(events)
+        return taken
 
     def _spread(self, events: Sequence[Placed], wanted_by: list[str]) -> None:
         for start in range(0, len(wanted_by), DIRECT):
@@ -178,11 +209,14 @@ class LiveService:
                     body["connection"], body["messages"], body["attempt"]
                 )
             case "offer":
-                audience = self._current(self.connections.version())
-                plan = audience.plan(placed_of(body["events"]), set(body["to"]))
-                self.delivery.send_plan(audience, plan)
+                self._offer_some(placed_of(body["events"]), set(body["to"]))
             case kind:
                 raise InvalidRequestError(f"There is no live work {kind!r}.")
+
+    def _offer_some(self, events: Sequence[Placed], to: set[str]) -> None:
+        self.stragglers.note_late(events)
+        audience = self._current(self.connections.version())
+        self._send(audience, audience.plan(events, to), events)
 
     def _greet(self, connection_id: str, attempt: int) -> None:
         connection = self.connections.get(connection_id)
@@ -196,10 +230,10 @@ class LiveService:
             {} if connection.cursor is None else {"recovered": missed is not None}
         )
         hello = frames.hello(connection, recovered)
-        if self._post_hello(connection, hello):
-            self.delivery.send(connection, missed or [])
-        else:
+        if not self._post_hello(connection, hello):
             self._greet_later(connection, attempt)
+        elif connection.cursor is not None:
+            self._catch_up(connection, missed or [])
 
     def _post_hello(self, connection: Connection, hello: str) -> bool:
         try:

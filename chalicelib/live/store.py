@@ -13,6 +13,7 @@ from chalicelib.aws import Item
 from chalicelib.live.subscriptions import Subscription
 from chalicelib.table import Table
 from chalicelib.wire import Placed
+from eventyard.core.errors import UnavailableError
 from eventyard.core.event import Event
 from eventyard.core.matching import Matcher
 from eventyard.core.topics import TopicPattern, compile_pattern
@@ -20,6 +21,7 @@ from eventyard.core.topics import TopicPattern, compile_pattern
 _PARTITION: Final = "live"
 #: API Gateway ends a connection after two hours; a row that outlives it is rubbish.
 _TTL_SECONDS: Final = 3 * 3_600
+_ATTEMPTS: Final = 10
 #: The item whose number changes whenever a row does.
 VERSION_KEY: Final = ("version", "live")
 
@@ -55,6 +57,18 @@ class Connection:
         kept = tuple(s for s in self.subscriptions if s.id != subscription_id)
         return replace(self, subscriptions=kept)
 
+    def caught_up(self) -> Connection:
+        """Return the connection with nothing left to send of what it missed."""
+        ready = tuple(replace(s, behind=None) for s in self.subscriptions)
+        return replace(self, subscriptions=ready)
+
+    def behind(self, subscription_id: str) -> str | None:
+        """Return the cursor that a subscription still resumes from."""
+        for subscription in self.subscriptions:
+            if subscription.id == subscription_id:
+                return subscription.behind
+        return None
+
 
 @dataclass(slots=True)
 class ConnectionStore:
@@ -72,6 +86,35 @@ class ConnectionStore:
         """Read one connection."""
         item = self.table.get(_PARTITION, connection_id)
         return _from_item(item) if item else None
+
+    def change(
+        self, connection_id: str, change: Callable[[Connection], Connection]
+    ) -> None:
+        """
+        Change the subscriptions of a connection, if it is there.
+
+        Messages of one client are answered side by side: whoever finds that another
+        was faster begins again. Raises UnavailableError when that does not end.
+        """
+        for _ in range(_ATTEMPTS):
+            item = self.table.get(_PARTITION, connection_id)
+            if item is None or self._changes(item, change(_from_item(item))):
+                return
+        raise UnavailableError("The connection is being changed; try again.")
+
+    def _changes(self, item: Item, changed: Connection) -> bool:
+        old, new = item["subscriptions"], _to_text(changed.subscriptions)
+        if new == old:
+            return True
+        if not self.table.set(
+            _PARTITION,
+            changed.id,
+            {"subscriptions": new},
+            only_if={"subscriptions": old},
+        ):
+            return False
+        self._changed()
+        return True
 
     def remove(self, connection_id: str) -> bool:
         """Remove a connection; tell whether it was there."""
@@ -100,10 +143,13 @@ def version_in(found: Mapping[tuple[str, str], Item]) -> int:
 def _to_item(connection: Connection, ttl: int) -> Item:
     fields = asdict(connection)
     del fields["id"]
-    # Filters hold what DynamoDB's types would bend, so they rest as text.
-    stored = [subscription.to_dict() for subscription in connection.subscriptions]
-    fields["subscriptions"] = json.dumps(stored)
+    fields["subscriptions"] = _to_text(connection.subscriptions)
     return {"pk": _PARTITION, "sk": connection.id, "ttl": ttl, **fields}
+
+
+def _to_text(subscriptions: Iterable[Subscription]) -> str:
+    # Filters hold what DynamoDB's types would bend, so they rest as text.
+    return json.dumps([subscription.to_dict() for subscription in subscriptions])
 
 
 def _from_item(item: Item) -> Connection:
@@ -118,7 +164,7 @@ def _from_item(item: Item) -> Connection:
         allowed=_patterns(item.get("allowed")),
         may_publish=_patterns(item.get("may_publish")),
         subscriptions=tuple(
-            Subscription(s["id"], tuple(s["topics"]), s["filter"])
+            Subscription(s["id"], tuple(s["topics"]), s["filter"], s.get("behind"))
             for s in json.loads(item["subscriptions"])
         ),
         cursor=item.get("cursor"),

@@ -36,16 +36,27 @@ class Subscription:
     id: str
     topics: tuple[str, ...]
     filter: Mapping[str, Any] = field(default_factory=dict)
+    #: The cursor that it resumes from, until all that was missed since has been sent.
+    #: Live frames carry it meanwhile: whoever is cut off then must begin there again.
+    behind: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the shape it is stored in."""
-        return {"id": self.id, "topics": list(self.topics), "filter": dict(self.filter)}
+        shape = {
+            "id": self.id,
+            "topics": list(self.topics),
+            "filter": dict(self.filter),
+        }
+        return {**shape, "behind": self.behind} if self.behind else shape
 
 
-def dashboard_subscription(events: str | None) -> Subscription:
+def dashboard_subscription(
+    events: str | None, behind: str | None = None
+) -> Subscription:
     """Read the `events` query parameter: patterns with commas between."""
     topics = tuple(filter(None, (part.strip() for part in (events or "").split(","))))
-    return checked(Subscription("dashboard", topics or DASHBOARD_EVENTS))
+    wanted = topics or DASHBOARD_EVENTS
+    return checked(Subscription("dashboard", wanted, behind=behind))
 
 
 def router_subscription(subscription_id: str, wish: Any) -> Subscription:

@@ -115,8 +115,8 @@ export class Live {
     this.onHello(hello);
   }
 
-  isNew({ event_id: id, cursor }) {
-    const key = `${id}@${cursor}`;
+  isNew({ event_id: id, source, cursor }) {
+    const key = `${id}|${source ?? ""}`;
     if (this.seen.has(key)) return false;
     this.seen.add(key);
     if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value);
