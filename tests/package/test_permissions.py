@@ -202,20 +202,25 @@ def test_routing_is_allowed_all_it_does(platform, http, pump, gateway, calls):
 
     platform.router.route({"Records": records})
 
-    assert {"dynamodb:BatchGetItem", "sqs:SendMessage"} <= calls <= allowed("Route")
+    noted = {"dynamodb:BatchGetItem", "dynamodb:PutItem", "sqs:SendMessage"}
+    assert noted <= calls <= allowed("Route")
 
 
-def test_the_fan_out_is_allowed_all_it_does(platform, http, pump, calls):
-    http.post("/api/v1/events", {"type": "a.b"})
+def test_the_fan_out_is_allowed_all_it_does(platform, http, pump, gateway, calls):
     first = platform.log.new_key()
+    http.post("/api/v1/events", {"type": "a.b"})
     connect(platform, events="*", cursor=first[:10] + "0" * 16)
+    connect(platform, "c2", events="*")
+    gateway.failing.add("c2")
+    (commit,) = platform.log.forward(first, platform.log.new_key())
+    platform.live._spread(commit.placed(), ["c1", "c2"])
     records = pump.messages("live")
     calls.clear()
 
     pump.handle("live", records)
     calls -= {"sqs:DeleteMessage"}
 
-    assert "dynamodb:Query" in calls
+    assert {"dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"} <= calls
     assert calls <= allowed("FanOut")
 
 
