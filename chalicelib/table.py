@@ -122,6 +122,20 @@ class Table:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
             left = None if left is None else left - len(page["Items"])
 
+    def newest(
+        self, pk: str, cursor: str | None, limit: int
+    ) -> tuple[list[Item], str | None]:
+        """
+        Read a page of a partition, the last sort key first, and where it goes on.
+
+        The cursor is the last sort key of the page before.
+        """
+        # One more than asked for tells whether there are more, one is the cursor's.
+        found = self.query(pk, until=cursor, newest_first=True, limit=limit + 2)
+        fresh = [item for item in found if item["sk"] != cursor]
+        more = len(fresh) > limit
+        return fresh[:limit], fresh[limit - 1]["sk"] if more else None
+
     def _query(
         self, pk: str, after: str | None, until: str | None, fields: Sequence[str]
     ) -> Any:

@@ -312,9 +312,8 @@ class Deliverer:
         return replace(tried, status="retrying", next_at=self.clock() + wait)
 
     def _attempt(self, outcome: Outcome) -> Item:
-        at = datetime.fromtimestamp(self.clock(), UTC)
         return {
-            "at": moments.write(at),
+            "at": moments.at(self.clock()),
             "status": outcome.status,
             "error": outcome.error,
             "duration_ms": outcome.duration_ms,
