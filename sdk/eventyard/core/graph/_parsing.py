@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from eventyard.core.graph._tokens import Token, fault, tokens
+from eventyard.core.graph._tokens import Token, fault, pairs, tokens
 from eventyard.core.graph.model import MOST_EDGES, MOST_NODES
 
 #: How deep subgraphs may stand in each other.
@@ -167,15 +167,23 @@ class _Parser:
 
     def _attributes(self) -> Attributes:
         found: Attributes = {}
-        while self._take("["):
-            while not self._take("]"):
-                if self._take(",") or self._take(";"):
-                    continue
-                name = self._identity()
-                value = self._value() if self._take("=") else "true"
-                if name in _KEPT:
-                    found[name] = value
-        return found
+        while True:
+            if self._word.kind == "list":
+                found.update(pairs(self._word.text, _KEPT))
+                self._next()
+            elif self._take("["):
+                found.update(self._pairs())
+            else:
+                return found
+
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        while not self._take("]"):
+            if self._take(",") or self._take(";"):
+                continue
+            name = self._identity()
+            value = self._value() if self._take("=") else "true"
+            if name in _KEPT:
+                yield name, value
 
     def _value(self) -> str:
         if self._word.kind == "html":
