@@ -16,6 +16,7 @@ from eventyard.scanner._names import Resolver
 from eventyard.scanner.detectors._call import Call
 
 _Signature = tuple[int, int]
+_LONGEST = 500
 Progress = Callable[[int, int], None]
 
 
@@ -40,7 +41,7 @@ class Facts:
     def diagnostics(self, file: str) -> Iterator[Diagnostic]:
         """Yield what could not be made out, for a file as it is to be named."""
         for kind, message, line in self.problems:
-            yield Diagnostic(kind, message, Site(file, line))
+            yield Diagnostic(kind, message[:_LONGEST], Site(file, line))
 
 
 @dataclass(slots=True)

@@ -39,7 +39,8 @@ class EventFlowAnalyzer:
         self.agents_dir = _folder(agents_dir, "agents_dir")
         self.events_dir = _folder(events_dir, "events_dir") if events_dir else None
         self._test_agents = tuple(test_agents)
-        made: list[Detector] = detectors(chosen, receivers)
+        self._receivers, self._chosen = tuple(receivers), chosen
+        made: list[Detector] = detectors(chosen, self._receivers)
         self._reader = Reader(Finder(made), remember=remember)
         self._model: FlowModel | None = None
         #: How many files were looked at last, and how many of them opened.
@@ -65,6 +66,23 @@ class EventFlowAnalyzer:
         classes = event_classes(str(events), root) if events else {}
         self._model = put_together(facts, root, classes, self._test_agents)
         return self._model
+
+    def at(self, commit: str) -> FlowModel:
+        """Return the event flow of a commit of the repository that holds the folder."""
+        from eventyard.scanner._revision import revision
+
+        with revision(self.agents_dir, commit) as (top, copy):
+            agents = _moved(self.agents_dir, top, copy)
+            events = _moved(self.events_dir, top, copy) if self.events_dir else None
+            if not agents.is_dir():
+                return FlowModel()
+            return EventFlowAnalyzer(
+                agents,
+                events if events and events.is_dir() else None,
+                test_agents=self._test_agents,
+                receivers=self._receivers,
+                chosen=self._chosen,
+            ).analyze()
 
     @property
     def subscriptions(self) -> dict[str, list[str]]:
@@ -130,6 +148,11 @@ class EventFlowAnalyzer:
         for edge in self._edges(kind):
             found.setdefault(edge.event, []).append(edge.agent)
         return found
+
+
+def _moved(folder: Path, top: Path, copy: Path) -> Path:
+    inside = folder.is_relative_to(top)
+    return copy / folder.relative_to(top) if inside else folder
 
 
 def _folder(value: Any, name: str) -> Path:

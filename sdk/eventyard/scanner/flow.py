@@ -83,7 +83,10 @@ class EventFlowScanner:
         A type that could not be pushed is told of, and the others are pushed; what
         the last scan of this scanner pushed is not pushed again.
         """
-        model = self.analyzer.analyze()
+        return self.push(self.analyzer.analyze())
+
+    def push(self, model: FlowModel) -> dict[str, bool]:
+        """Push the graphs of a model, as `scan_once` does."""
         self.unchanged.clear()
         return {kind: self._delivered(kind, model) for kind in GRAPH_TYPES}
 
@@ -111,29 +114,33 @@ class EventFlowScanner:
             return
         self._tell(f"{sum(results.values())}/{len(results)} graphs are up to date")
 
-    def graph(self, kind: str, model: FlowModel) -> dict[str, Any]:
-        """Return the body that is pushed for a type."""
-        from eventyard.core.graph.analysis import anomalies
+    def draw(self, kind: str, model: FlowModel) -> str:
+        """Return a graph type in DOT, as the configuration has it look."""
         from eventyard.core.graph.drawing import draw
         from eventyard.core.graph.style import PLAIN
+
+        return draw(model, kind, style=self._style or PLAIN)
+
+    def summary(self, model: FlowModel) -> dict[str, Any]:
+        """Return what is pushed beside the drawings: the model and what is odd in it."""
+        from eventyard.core.graph.analysis import anomalies
         from eventyard.scanner._git import checkout
 
         commit = checkout(self.analyzer.agents_dir).commit
         return {
-            "graph_type": kind,
-            "dot_content": draw(model, kind, style=self._style or PLAIN),
-            "namespaces": model.namespaces(),
-            "stats": model.stats(),
-            "model": model.to_dict(),
-            "anomalies": anomalies(model),
             "project": self.project,
             "ref": self.ref,
             **({"commit": commit} if commit else {}),
+            "namespaces": model.namespaces(),
+            "stats": model.stats(),
+            "anomalies": anomalies(model),
+            "model": model.to_dict(),
         }
 
     def _delivered(self, kind: str, model: FlowModel) -> bool:
         try:
-            graph = self.graph(kind, model)
+            drawn = {"graph_type": kind, "dot_content": self.draw(kind, model)}
+            graph = {**drawn, **self.summary(model)}
             known = _content(graph)
             if self._pushed.get(kind) == known:
                 self.unchanged.add(kind)
