@@ -161,8 +161,7 @@ def _scanner(
         api_url or said.api_url or "http://localhost:5555",
         interval,
         test_agents=said.test_agents,
-        receivers=said.receivers,
-        chosen=said.detectors,
+        read_by=said.read_by(),
         style=said.style(),
         tell=_tell,
     )

@@ -63,8 +63,7 @@ def _scanner(chosen: argparse.Namespace) -> EventFlowScanner:
         project=chosen.project or said.project or "default",
         ref=chosen.ref or said.ref or "main",
         test_agents=said.test_agents,
-        receivers=said.receivers,
-        chosen=said.detectors,
+        read_by=said.read_by(),
         style=said.style(),
     )
 

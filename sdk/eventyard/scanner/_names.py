@@ -29,6 +29,7 @@ ENVELOPES: Final = frozenset(
     ("Event", "CloudEvent", "BaseEvent", "DomainEvent", "Message", "EventMessage")
 )
 _NO_EVENTS: Final = ENVELOPES | {"BaseModel", "Any", "Self", "Enum", "Path"}
+_LONGEST: Final = 512
 _HOLES: Final = re.compile(r"\*+")
 _FORMAT: Final = re.compile(r"\{[^{}]*\}|%\(\w+\)[sdr]|%[sdr]")
 
@@ -282,11 +283,21 @@ def _alternatives(annotation: ast.expr) -> list[ast.expr]:
     match annotation:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return [*_alternatives(left), *_alternatives(right)]
-        case ast.Constant(value=str(text)) if text.isidentifier():
-            return [ast.Name(text)]
+        case ast.Constant(value=str(text)):
+            return _alternatives(_parsed(text))
+        case ast.Subscript(value=ast.Name(id="Optional" | "Union"), slice=inner):
+            parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+            return [one for part in parts for one in _alternatives(part)]
         case ast.Constant(value=None):
             return []
     return [annotation]
+
+
+def _parsed(annotation: str) -> ast.expr:
+    try:
+        return ast.parse(annotation[:_LONGEST], mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Name("")
 
 
 def _is_their_class(dotted: str) -> bool:
@@ -310,4 +321,4 @@ def _made_by(dotted: str) -> str:
 
 
 def _tidy(name: str) -> str:
-    return _HOLES.sub(lambda hole: hole[0][:2], name.strip())[:512]
+    return _HOLES.sub(lambda hole: hole[0][:2], name.strip())[:_LONGEST]

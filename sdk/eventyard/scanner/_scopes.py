@@ -37,6 +37,8 @@ class Element:
 
 #: What a name may stand for.
 Binding = ast.expr | ast.arg | ast.stmt | Import | Element
+#: From after which line to which a binding holds, unless another comes between.
+_Reach = tuple[int, int]
 
 
 @dataclass(eq=False, slots=True)
@@ -47,6 +49,7 @@ class Scope:
     module: Module
     parent: Scope | None = None
     _names: dict[str, list[Binding]] | None = field(default=None, repr=False)
+    _reach: dict[str, list[_Reach]] = field(default_factory=dict, repr=False)
     _own: dict[str, list[Binding]] | None = field(default=None, repr=False)
 
     def child(self, node: ast.AST) -> Scope:
@@ -58,19 +61,36 @@ class Scope:
         """What each name bound in this very scope stands for."""
         if self._names is None:
             self._names = {}
-            for name, binding in _bound(self.node):
+            for name, binding, reach in _bound(self.node):
                 self._names.setdefault(name, []).append(binding)
+                self._reach.setdefault(name, []).append(reach)
         return self._names
 
-    def find(self, name: str) -> tuple[list[Binding], Scope]:
-        """Look a name up as Python does: classes are skipped from within functions."""
+    def find(self, name: str, line: int) -> tuple[list[Binding], Scope]:
+        """
+        Look a name up as Python does: classes are skipped from within functions.
+
+        Of what a function binds to it, that counts which may hold on the line.
+        """
         scope: Scope | None = self
         while scope is not None:
             seen = scope is self or not isinstance(scope.node, ast.ClassDef)
             if seen and name in scope.names:
-                return scope.names[name], scope
+                return scope.bindings(name, line if scope is self else 0), scope
             scope = scope.parent
         return [], self
+
+    def bindings(self, name: str, line: int) -> list[Binding]:
+        """Return what a name of this scope may stand for on a line; 0 for any."""
+        every = self.names[name]
+        reaches = self._reach[name]
+        if len(every) == 1 or not line:
+            return every
+        before = [at for at, (start, _) in enumerate(reaches) if start < line]
+        # The last that certainly holds hides those before it; branches may add.
+        sure = [at for at in before if line <= reaches[at][1]]
+        last = reaches[sure[-1]][0] if sure else 0
+        return [every[at] for at in before if reaches[at][0] >= last] or every
 
     @property
     def owner(self) -> Scope | None:
@@ -104,28 +124,46 @@ class Scope:
 
 def statements(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
     """Yield statements in order, those of branches and loops too, of no inner scope."""
-    waiting = list(reversed(body))
-    while waiting:
-        node = waiting.pop()
+    for node, _ in _placed(body):
         yield node
+
+
+def _placed(body: Sequence[ast.AST]) -> Iterator[tuple[ast.AST, int]]:
+    """Yield statements with the last line of the block that each stands in."""
+    waiting = [(node, _end(body)) for node in reversed(body)]
+    while waiting:
+        node, end = waiting.pop()
+        yield node, end
         if isinstance(node, SCOPES):
             continue
-        inner: list[ast.AST] = []
+        inner: list[tuple[ast.AST, int]] = []
         for name in (*_BODIES, *_PARTS):
             more = getattr(node, name, None)
-            inner += more if isinstance(more, list) else []
+            if isinstance(more, list) and more:
+                inner += [(one, _end(more)) for one in more]
         waiting += reversed(inner)
 
 
-def _bound(node: ast.AST) -> Iterator[tuple[str, Binding]]:
+def _end(body: Sequence[ast.AST]) -> int:
+    # Cases and handlers of a statement have no line of their own end; nothing binds.
+    return getattr(body[-1], "end_lineno", 0) or 0 if body else 0
+
+
+def _bound(node: ast.AST) -> Iterator[tuple[str, Binding, _Reach]]:
     if isinstance(node, COMPREHENSIONS):
         for loop in node.generators:
-            yield from _elements(loop.target, loop.iter)
+            for name, binding in _elements(loop.target, loop.iter):
+                yield name, binding, (0, 0)
         return
     if isinstance(node, FUNCTIONS):
-        yield from _parameters(node.args)
-    for statement in statements(getattr(node, "body", [])):
-        yield from _bindings(statement)
+        for name, binding in _parameters(node.args):
+            yield name, binding, (0, node.end_lineno or 0)
+    for statement, end in _placed(getattr(node, "body", [])):
+        if isinstance(statement, ast.For | ast.AsyncFor):
+            end = _end(statement.body)  # noqa: PLW2901 - it holds within the loop
+        reach = (getattr(statement, "lineno", 0), end)
+        for name, binding in _bindings(statement):
+            yield name, binding, reach
 
 
 def _parameters(arguments: ast.arguments) -> Iterator[tuple[str, Binding]]:

@@ -68,7 +68,7 @@ class Follower:
     def _targets(self, expr: ast.AST, scope: Scope) -> Iterator[Target]:
         match expr:
             case ast.Name(id=name):
-                yield from self._of_name(name, scope)
+                yield from self._of_name(name, scope, getattr(expr, "lineno", 0))
             case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name) if (
                 scope.owner
             ):
@@ -79,8 +79,8 @@ class Follower:
             case _:
                 yield Target("", expr, scope)
 
-    def _of_name(self, name: str, scope: Scope) -> Iterator[Target]:
-        bindings, where = scope.find(name)
+    def _of_name(self, name: str, scope: Scope, line: int) -> Iterator[Target]:
+        bindings, where = scope.find(name, line)
         for binding in bindings:
             yield from self._bound(name, binding, where)
         if not bindings:

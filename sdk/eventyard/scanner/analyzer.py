@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from eventyard.scanner._files import python_files
 from eventyard.scanner._model import put_together
 from eventyard.scanner._modules import top_of
 from eventyard.scanner._outcomes import event_classes
-from eventyard.scanner.detectors import RECEIVERS, Detector, detectors
+from eventyard.scanner.detectors import Detector, detectors
 
 
 class EventFlowAnalyzer:
@@ -21,9 +21,9 @@ class EventFlowAnalyzer:
     Finds who publishes and who listens in the Python files below a folder.
 
     Files are parsed, never imported or run. `events_dir` is where events are defined
-    as classes: its folders are their namespaces. `receivers` are the names of what
-    holds a bus, `chosen` the detectors (names or objects; all that there are).
-    `remember` keeps what files said until they change, for who reads them again.
+    as classes: its folders are their namespaces. `read_by` are the detectors (see
+    `eventyard.scanner.detectors`; all that come with the package). `remember` keeps
+    what files said until they change, for who reads them again.
     """
 
     def __init__(
@@ -32,16 +32,14 @@ class EventFlowAnalyzer:
         events_dir: Path | str | None = None,
         *,
         test_agents: Iterable[str] = (),
-        receivers: Iterable[str] = RECEIVERS,
-        chosen: Sequence[str] | None = None,
+        read_by: Iterable[Detector] | None = None,
         remember: bool = False,
     ) -> None:
         self.agents_dir = _folder(agents_dir, "agents_dir")
         self.events_dir = _folder(events_dir, "events_dir") if events_dir else None
         self._test_agents = tuple(test_agents)
-        self._receivers, self._chosen = tuple(receivers), chosen
-        made: list[Detector] = detectors(chosen, self._receivers)
-        self._reader = Reader(Finder(made), remember=remember)
+        self._read_by = tuple(detectors() if read_by is None else read_by)
+        self._reader = Reader(Finder(self._read_by), remember=remember)
         self._model: FlowModel | None = None
         #: How many files were looked at last, and how many of them opened.
         self.files = 0
@@ -80,8 +78,7 @@ class EventFlowAnalyzer:
                 agents,
                 events if events and events.is_dir() else None,
                 test_agents=self._test_agents,
-                receivers=self._receivers,
-                chosen=self._chosen,
+                read_by=self._read_by,
             ).analyze()
 
     @property

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +14,7 @@ from eventyard.core.errors import EventRouterError
 from eventyard.core.graph.model import FlowModel
 from eventyard.scanner._pushing import Pusher, encoded
 from eventyard.scanner.analyzer import EventFlowAnalyzer
-from eventyard.scanner.detectors import RECEIVERS
+from eventyard.scanner.detectors import Detector
 
 if TYPE_CHECKING:
     from eventyard.core.graph.style import Style
@@ -50,8 +50,7 @@ class EventFlowScanner:
         ref: str = "main",
         api_key: str | None = None,
         test_agents: Iterable[str] = (),
-        receivers: Iterable[str] = RECEIVERS,
-        chosen: Sequence[str] | None = None,
+        read_by: Iterable[Detector] | None = None,
         style: Style | None = None,
         tell: Callable[[str], None] = _complain,
         sleep: Callable[[float], None] = time.sleep,
@@ -60,8 +59,7 @@ class EventFlowScanner:
             agents_dir,
             events_dir,
             test_agents=test_agents,
-            receivers=receivers,
-            chosen=chosen,
+            read_by=read_by,
             remember=interval is not None,
         )
         self.api_url = api_url.rstrip("/")

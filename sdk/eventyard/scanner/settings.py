@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from eventyard.core.errors import InvalidRequestError
-from eventyard.scanner.detectors import RECEIVERS
+from eventyard.scanner.detectors import RECEIVERS, Detector, detectors
 
 if TYPE_CHECKING:
     from eventyard.core.graph.style import Style
@@ -31,10 +31,15 @@ class Settings:
     test_agents: tuple[str, ...] = ()
     receivers: tuple[str, ...] = RECEIVERS
     detectors: tuple[str, ...] | None = None
+    wrappers: Mapping[str, str] = field(default_factory=dict)
     colours: Mapping[str, str] = field(default_factory=dict)
     shapes: Mapping[str, str] = field(default_factory=dict)
     font: str | None = None
     main_flow: tuple[tuple[str, str], ...] = ()
+
+    def read_by(self) -> list[Detector]:
+        """Return the detectors that read the code."""
+        return detectors(self.detectors, self.receivers, self.wrappers)
 
     def style(self) -> Style:
         """Return how the graphs are drawn."""
@@ -152,6 +157,7 @@ def _read(said: _Said) -> Settings:
         test_agents=said.texts("test_agents") or (),
         receivers=(*RECEIVERS, *(said.texts("receivers") or ())),
         detectors=said.texts("detectors"),
+        wrappers=said.table("wrappers"),
         colours=said.table("namespaces_colors", "namespace_colors"),
         shapes=said.table("namespaces_shapes"),
         font=said.text("graph_fontname"),

@@ -9,7 +9,7 @@ configuration as `module:name`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from eventyard.core.errors import InvalidRequestError
 from eventyard.scanner.detectors._call import Call, Detector, Use
@@ -19,6 +19,7 @@ from eventyard.scanner.detectors.celery import Celery
 from eventyard.scanner.detectors.emitters import Emitters
 from eventyard.scanner.detectors.faststream import FastStream
 from eventyard.scanner.detectors.signals import Signals
+from eventyard.scanner.detectors.wrappers import Wrappers
 
 __all__ = ["BUILT_IN", "RECEIVERS", "Call", "Detector", "Use", "detectors"]
 
@@ -34,15 +35,20 @@ BUILT_IN: dict[str, type[Detector]] = {
 
 
 def detectors(
-    names: Sequence[str] | None = None, receivers: Iterable[str] = RECEIVERS
+    names: Sequence[str] | None = None,
+    receivers: Iterable[str] = RECEIVERS,
+    wrappers: Mapping[str, str] | None = None,
 ) -> list[Detector]:
     """
     Make detectors by name; all that come with the package when none are named.
 
-    A name is one of `BUILT_IN`, `bus`, or `module:attribute` of your own.
+    A name is one of `BUILT_IN`, `bus`, or `module:attribute` of your own. `receivers`
+    are the names of what holds a bus, `wrappers` methods of your own, as `Wrappers`
+    has them.
     """
     chosen = [*BUILT_IN, "bus"] if names is None else names
-    return [_made(name, receivers) for name in chosen]
+    own: list[Detector] = [Wrappers(wrappers)] if wrappers else []
+    return [*own, *(_made(name, receivers) for name in chosen)]
 
 
 def _made(name: str, receivers: Iterable[str]) -> Detector:

@@ -19,6 +19,8 @@ _PLACES: Final[dict[str, tuple[Kind, tuple[str, ...]]]] = {
     "receive_message": ("subscribes", ("QueueUrl",)),
     "on_sqs_message": ("subscribes", ("queue", "queue_arn")),
     "on_sns_message": ("subscribes", ("topic",)),
+    "on_dynamodb_record": ("subscribes", ("stream_arn",)),
+    "on_kinesis_record": ("subscribes", ("stream",)),
 }
 
 
