@@ -226,7 +226,7 @@ class Resolver(Follower):
                 return self._by_way_of(call.func, scope) or target.node.name
             if target.node is None:
                 return _made_by(target.name)
-        return self._by_way_of(call.func, scope)
+        return self._by_way_of(call.func, scope) or getattr(call.func, "attr", None)
 
     def _by_way_of(self, func: ast.AST, scope: Scope) -> str | None:
         # `OrderPaid.model_validate(...)` makes an OrderPaid.

@@ -150,20 +150,23 @@ def _end(body: Sequence[ast.AST]) -> int:
 
 
 def _bound(node: ast.AST) -> Iterator[tuple[str, Binding, _Reach]]:
-    if isinstance(node, COMPREHENSIONS):
-        for loop in node.generators:
-            for name, binding in _elements(loop.target, loop.iter):
-                yield name, binding, (0, 0)
-        return
-    if isinstance(node, FUNCTIONS):
-        for name, binding in _parameters(node.args):
-            yield name, binding, (0, node.end_lineno or 0)
+    for name, binding in _given(node):
+        yield name, binding, (0, getattr(node, "end_lineno", 0))
     for statement, end in _placed(getattr(node, "body", [])):
         if isinstance(statement, ast.For | ast.AsyncFor):
             end = _end(statement.body)  # noqa: PLW2901 - it holds within the loop
         reach = (getattr(statement, "lineno", 0), end)
         for name, binding in _bindings(statement):
             yield name, binding, reach
+
+
+def _given(node: ast.AST) -> Iterator[tuple[str, Binding]]:
+    """Yield what holds in the whole of a scope: parameters, and what is gone through."""
+    if isinstance(node, COMPREHENSIONS):
+        for loop in node.generators:
+            yield from _elements(loop.target, loop.iter)
+    if isinstance(node, FUNCTIONS):
+        yield from _parameters(node.args)
 
 
 def _parameters(arguments: ast.arguments) -> Iterator[tuple[str, Binding]]:

@@ -114,7 +114,9 @@ def test_what_is_known_only_at_run_time_is_told_with_its_line(model):
 
 
 def test_a_call_over_lines_is_placed_where_it_begins(model):
-    sites = {edge.event: edge.sites for edge in model.edges if edge.agent == "multiline"}
+    sites = {
+        edge.event: edge.sites for edge in model.edges if edge.agent == "multiline"
+    }
 
     assert sites == {
         "OrderPlaced": (Site("multiline.py", 12),),

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from eventyard.core.errors import InvalidRequestError
 from eventyard.core.graph.model import KINDS, Kind
-from eventyard.scanner._names import Name
 from eventyard.scanner.detectors._call import Call, Use
 
 
@@ -27,8 +26,11 @@ class Wrappers:
     def detect(self, call: Call) -> Iterable[Use] | None:
         """Read a call of one of these methods, whoever's it is."""
         kind, shape = self._does[call.method]
+        if "{}" not in shape:
+            return [Use(kind, [shape])]
         given = call.first("event", "event_name", "topic", "type", "name")
-        return [Use(kind, [_shaped(shape, name) for name in call.names(*given)])]
+        names = [name and shape.replace("{}", name) for name in call.names(*given)]
+        return [Use(kind, names)]
 
 
 def _read(method: str, said: str) -> tuple[Kind, str]:
@@ -40,9 +42,3 @@ def _read(method: str, said: str) -> tuple[Kind, str]:
         f"The wrapper {method!r} must be a method's name with `publishes` or "
         f"`subscribes`, not {said!r}."
     )
-
-
-def _shaped(shape: str, name: Name) -> Name:
-    if "{}" not in shape:
-        return shape
-    return None if name is None else shape.replace("{}", name)
