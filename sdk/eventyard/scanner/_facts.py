@@ -110,7 +110,11 @@ class Reader:
             return Facts(problems=[(problem.kind, str(problem), problem.line)])
         facts = Facts()
         for call in self._finder.calls(module, lines, resolver):
-            self._ask(call, facts)
+            try:
+                self._ask(call, facts)
+            except RecursionError:
+                message = "nested too deeply to be followed"
+                facts.problems.append(("dynamic", message, call.node.lineno))
         facts.uses.sort(key=_line)
         return facts
 

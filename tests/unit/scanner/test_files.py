@@ -126,6 +126,17 @@ def test_a_value_that_grows_by_itself_ends(tmp_path):
     EventFlowAnalyzer(tmp_path).analyze()
 
 
+def test_a_sum_of_thousands_is_told_as_unknown(tmp_path):
+    (tmp_path / "sum.py").write_text(
+        "bus.publish(" + " + ".join(["'a'"] * 2_000) + ")\nbus.publish('b')\n"
+    )
+
+    model = EventFlowAnalyzer(tmp_path).analyze()
+
+    assert [event.name for event in model.events] == ["b"]
+    assert [str(one.at) for one in model.diagnostics] == ["sum.py:1"]
+
+
 def test_files_that_import_each_other_end(tmp_path):
     (tmp_path / "one.py").write_text("from two import X\nbus.publish(X)\n")
     (tmp_path / "two.py").write_text("from one import X\nbus.publish(X)\n")
