@@ -16,10 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from eventyard.cli.http import Api
+from eventyard.cli.scan import scan
 from eventyard.core.errors import EventRouterError, InvalidRequestError
 
 app = typer.Typer(
-    help="Publish, read and watch events; look after a platform.",
+    help="Publish, read and watch events; see their flow; look after a platform.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -219,6 +220,9 @@ def monitor(
         asyncio.run(watch(Api(url, key), topics, show, _err.print))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+
+
+app.command()(_told(scan))
 
 
 @keys.command("create")

@@ -1,0 +1,5 @@
+from events.stock.deep.stock import *
+
+bus.publish(
+    StockTaken.__name__
+); bus.publish(StockTaken.__name__)

@@ -1,0 +1,2 @@
+# café, and no word of the encoding
+bus.publish("never.decoded")

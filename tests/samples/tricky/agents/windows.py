@@ -1,0 +1,3 @@
+﻿bus.publish("after.a.bom")
+
+bus.publish("windows.lines")

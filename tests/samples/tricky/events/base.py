@@ -1,0 +1,2 @@
+class TopLevel:
+    """In no folder, so in no namespace."""

@@ -1,0 +1,6 @@
+class StockTaken:
+    __event_annotation__ = "failed"
+
+
+class _Private:
+    pass
