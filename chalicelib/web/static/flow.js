@@ -45,7 +45,7 @@ export default function FlowPage({ place, source, config }) {
   const [look, lookAt] = useReducer((before, key) => ({ key, round: (before?.round ?? 0) + 1 }), null);
   const drawer = useDrawer({ node: null });
   const node = flow?.nodes.get(wish.node ?? "");
-  useMarks({ flow, picture, wish, node, hits, traffic });
+  useMarks({ flow, picture, found: graph.found, wish, node, hits, traffic });
   const choose = (key) => {
     lookAt(key);
     drawer.open({ node: key });
@@ -84,13 +84,14 @@ function Beside({ node, graph, traffic, names, wish, focus, onClose }) {
 }
 
 // Marks are put on the picture that is there: nothing is laid out again.
-function useMarks({ flow, picture, wish, node, hits, traffic }) {
+function useMarks({ flow, picture, found, wish, node, hits, traffic }) {
   const hidden = useMemo(
     () => flow?.hidden({ off: new Set(wish.off), failed: wish.hide.includes("failed"), rejected: wish.hide.includes("rejected") }),
     [flow, wish.off.join("\n"), wish.hide.join()],
   );
   useEffect(() => picture?.mark("off", hidden), [picture, hidden]);
   useEffect(() => picture?.focus(node ? flow.near(node.key, wish.hops) : null, node?.key), [picture, node, wish.hops]);
+  useEffect(() => picture?.compare(found), [picture, found]);
   useEffect(() => picture?.mark("hit", new Set(hits.map(({ key }) => key))), [picture, hits]);
   useEffect(() => picture?.paint(traffic.edges), [picture, traffic.edges]);
 }

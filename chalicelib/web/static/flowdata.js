@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "./preact-htm.js";
 import { getDiff, getRecord, getStatus, getSvg, getTraffic } from "./flowapi.js";
-import { cleanSvg, layOut } from "./flowlayout.js";
+import { cleanSvg, layOut, turned } from "./flowlayout.js";
 import { Flow, agentKey, edgeKey, eventKey, keysOf, loose, withRemoved } from "./flowmodel.js";
 import { Picture } from "./flowpicture.js";
 import { useAsk, useLatest, useMedia, usePoll } from "./hooks.js";
@@ -48,7 +48,7 @@ function useDrawn(record, diff, waits, wish, same) {
   useEffect(() => {
     if (!record || (waits && !diff)) return undefined;
     let current = true;
-    const take = (change) => current && setDrawn((before) => ({ ...before, error: null, ...change, same }));
+    const take = (change) => current && setDrawn((before) => ({ ...before, error: null, found: null, ...change, same }));
     draw(record, diff, wish).then(
       (made) => {
         made.picture.keep = drawn.same === same;
@@ -65,7 +65,7 @@ function useDrawn(record, diff, waits, wish, same) {
 async function draw(record, diff, wish) {
   const flow = new Flow(record.model);
   try {
-    const picture = new Picture(cleanSvg(await layOut(record.dot_content)), flow);
+    const picture = new Picture(cleanSvg(await layOut(turned(record.dot_content, flow.nodes.size))), flow);
     return diff ? await compared(record, diff, flow, picture) : { flow, picture, note: "" };
   } catch (error) {
     // Small devices may lack the memory or the time: the server draws as well.
@@ -83,9 +83,8 @@ async function compared(record, diff, flow, before) {
   }
   for (const edge of diff.removed?.edges ?? []) if (!flow.edges.has(edgeKey(edge))) flow.join({ count: 1, sites: [], ...edge, gone: true });
   const dot = withRemoved(record.dot_content, diff, (key) => before.names.get(key) ?? key);
-  const picture = new Picture(cleanSvg(await layOut(dot)), flow);
-  picture.compare(keysOf(diff));
-  return { flow, picture, note: "" };
+  const picture = new Picture(cleanSvg(await layOut(turned(dot, flow.nodes.size))), flow);
+  return { flow, picture, note: "", found: keysOf(diff) };
 }
 
 /** What moved in a window of time, by the key of the edge: { edges, data, error, refresh }. */

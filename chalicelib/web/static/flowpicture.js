@@ -19,15 +19,15 @@ const element = (name, attributes = {}, text = "") => {
 export class Picture {
   /** `svg` as cleanSvg made it, `flow` the model it shows. */
   constructor(svg, flow) {
-    Object.assign(this, { svg, flow, parts: new Map(), names: new Map(), marks: new Map(), pulses: new Map() });
+    Object.assign(this, { svg, flow, parts: new Map(), names: new Map(), extras: new Map(), marks: new Map(), pulses: new Map() });
     const { x, y, width, height } = svg.viewBox.baseVal;
     this.whole = { x, y, width, height };
     for (const part of svg.querySelectorAll("g.node, g.edge")) this.take(part);
-    this.root = svg.querySelector("g.graph") ?? svg;
     this.under = element("g", { class: "overlay" });
     this.over = element("g", { class: "overlay" });
-    this.root.insertBefore(this.under, svg.querySelector("g.node, g.edge"));
-    this.root.append(this.over);
+    const first = svg.querySelector("g.node, g.edge");
+    (first?.parentNode ?? svg).insertBefore(this.under, first);
+    (first?.parentNode ?? svg).append(this.over);
   }
 
   take(part) {
@@ -82,6 +82,15 @@ export class Picture {
 
   each(key, act) {
     for (const part of this.parts.get(key) ?? []) act(part);
+    for (const part of this.extras.get(key) ?? []) act(part);
+  }
+
+  /** Put something beside the parts of a key; what they are marked with, it is as well. */
+  add(key, layer, made) {
+    made.key = key;
+    for (const [name, keys] of this.marks) made.classList.toggle(name, keys.has(key));
+    this.extras.set(key, [...(this.extras.get(key) ?? []), made]);
+    layer.append(made);
   }
 
   /** Leave only these clear, or everything when null. */
@@ -96,19 +105,23 @@ export class Picture {
     this.drop("sign");
     for (const [name, sign] of [["added", "+"], ["removed", "−"], ["changed", "~"]]) {
       this.mark(name, found?.[name] ?? new Set());
-      for (const key of found?.[name] ?? []) this.each(key, (part) => this.sign(part, sign, name));
+      const parts = [...(found?.[name] ?? [])].flatMap((key) => this.parts.get(key) ?? []);
+      for (const part of parts) this.sign(part, sign, name);
     }
     this.svg.classList.toggle("comparing", Boolean(found));
   }
 
   sign(part, sign, name) {
-    const { x, y, width } = part.getBBox();
-    const at = part.classList.contains("node") ? { x: x - 2, y: y + 4 } : { x: x + width / 2, y: y + part.getBBox().height / 2 };
-    this.over.append(element("text", { class: `sign ${name}`, x: at.x, y: at.y, "text-anchor": "middle" }, sign));
+    const { x, y, width, height } = part.getBBox();
+    const at = part.classList.contains("node") ? { x: x - 2, y: y + 4 } : { x: x + width / 2, y: y + height / 2 };
+    this.add(part.key, this.over, element("text", { class: `sign ${name}`, x: at.x, y: at.y, "text-anchor": "middle" }, sign));
   }
 
   drop(name) {
-    for (const part of this.svg.querySelectorAll(`.overlay > .${name}`)) part.remove();
+    for (const part of this.svg.querySelectorAll(`.overlay > .${name}`)) {
+      part.remove();
+      this.extras.set(part.key, this.extras.get(part.key).filter((one) => one !== part));
+    }
   }
 
   /** Show traffic: `edges` by key, as the server tells them; null takes it off. */
@@ -117,14 +130,21 @@ export class Picture {
     this.drop("extra");
     this.svg.classList.toggle("live", Boolean(edges?.size));
     const labelled = [...(edges?.values() ?? [])].filter(({ count }) => count > 0).length <= MOST_LABELS;
-    for (const edge of this.flow.edges.values()) this.each(edge.key, (part) => this.flowing(part, edges?.get(edge.key), labelled));
+    for (const { key } of this.flow.edges.values()) {
+      for (const part of this.parts.get(key) ?? []) this.flowing(part, edges?.get(key), labelled);
+    }
     for (const [key, told] of edges ?? []) if (told.ends && !this.has(key)) this.extra(key, told);
   }
 
   flowing(part, told, labelled) {
+    const width = told?.count ? widthFor(told.rate).toFixed(1) : "1";
     const state = told?.count ? (told.errors ? "failing" : "moving") : "still";
-    for (const name of STATES) part.classList.toggle(name, Boolean(told) && name === state);
-    part.style.setProperty("--width", told?.count ? widthFor(told.rate) : 1);
+    // Every write costs a new style: most edges are as they were three seconds ago.
+    if (part.flowing !== `${told ? state : ""} ${width}`) {
+      part.flowing = `${told ? state : ""} ${width}`;
+      for (const name of STATES) part.classList.toggle(name, Boolean(told) && name === state);
+      part.style.setProperty("--width", width);
+    }
     if (labelled && told?.count) this.label(part, told);
   }
 
@@ -134,7 +154,7 @@ export class Picture {
     if (!at) return;
     const text = element("text", { class: `rate ${errors ? "failing" : ""}`, x: at.x + 4, y: at.y }, formatRate(rate));
     if (errors) text.append(element("tspan", {}, ` ✕ ${errors}`));
-    this.over.append(text);
+    this.add(part.key, this.over, text);
   }
 
   // Seen live, not in the code: drawn from end to end when both are in the picture.
@@ -145,10 +165,9 @@ export class Picture {
     const turn = Math.atan2(b.y - a.y, b.x - a.x);
     const wing = (by) => `${b.x - 7 * Math.cos(turn + by)} ${b.y - 7 * Math.sin(turn + by)}`;
     const group = element("g", { class: "extra" });
-    group.key = key;
     group.append(element("path", { d: `M${a.x} ${a.y}L${b.x} ${b.y}` }), element("path", { class: "head", d: `M${b.x} ${b.y}L${wing(0.4)}L${wing(-0.4)}Z` }));
     group.style.setProperty("--width", widthFor(told.rate));
-    this.under.append(group);
+    this.add(key, this.under, group);
   }
 
   /** Let these light up for a moment. */

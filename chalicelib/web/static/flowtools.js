@@ -103,15 +103,15 @@ export function Versions({ wish, stamp }) {
   const { data } = useAsk(() => getVersions(wish.type, { project: wish.project, ref: wish.ref }), [wish.type, wish.project, wish.ref, stamp].join("\n"));
   const versions = data?.versions ?? [];
   if (versions.length < 2 && !wish.version && !wish.base) return null;
-  const words = ({ version, timestamp, commit }) => `Version ${version} · ${exactTime(Date.parse(moment(timestamp))).slice(0, 16)}${commit ? ` · ${commit.slice(0, 8)}` : ""}`;
+  const words = ({ version, timestamp, commit }) => `${version} · ${exactTime(Date.parse(moment(timestamp))).slice(0, 16)}${commit ? ` · ${commit.slice(0, 8)}` : ""}`;
   const shown = Number(wish.version ?? versions[0]?.version);
   return html`<select aria-label="Version" value=${wish.version ?? ""} onChange=${({ target }) => go({ version: target.value || null })}>
       <option value="">Latest version${versions[0] ? ` (${versions[0].version})` : ""}</option>
-      ${versions.slice(1).map((one) => html`<option value=${one.version}>${words(one)}</option>`)}
+      ${versions.slice(1).map((one) => html`<option value=${one.version}>Version ${words(one)}</option>`)}
     </select>
     <select aria-label="Compare with" value=${wish.base ?? ""} onChange=${({ target }) => go({ base: target.value || null, panel: target.value ? "changes" : null, node: null })}>
       <option value="">Compare with …</option>
-      ${versions.filter(({ version }) => version !== shown).map((one) => html`<option value=${one.version}>${words(one)}</option>`)}
+      ${versions.filter(({ version }) => version !== shown).map((one) => html`<option value=${one.version}>Against ${words(one)}</option>`)}
     </select>`;
 }
 

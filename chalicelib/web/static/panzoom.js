@@ -5,7 +5,7 @@ const NEAREST = 12;
 const CLICK_PX = 4;
 const FIT_AT_MOST = 1.5;
 const MARGIN = 24;
-const READABLE_PX = 5;
+const READABLE_PX = 3.5;
 const FONT = 10;
 
 export class PanZoom {
