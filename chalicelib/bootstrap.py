@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.events.export import Exporter
     from chalicelib.events.exports import Exports
     from chalicelib.events.feed import Feed
-    from chalicelib.events.groups import GroupIndex
     from chalicelib.events.jobs import Jobs
-    from chalicelib.events.marks import Marks
     from chalicelib.events.publication import Draft, Published
     from chalicelib.events.purge import Purges
     from chalicelib.events.queues import QueueService
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.schemas import SchemaService
     from chalicelib.events.service import EventService
-    from chalicelib.events.stragglers import Stragglers
     from chalicelib.events.streams import Streams
+    from chalicelib.graphs.parts import Graphs
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
@@ -196,12 +194,6 @@ class Platform(Foundation):
         return Relay(topic, self.log, self._dead, self._groups.note)
 
     @cached_property
-    def _groups(self) -> GroupIndex:
-        from chalicelib.events.groups import GroupIndex
-
-        return GroupIndex(self.log)
-
-    @cached_property
     def router(self) -> Router:
         """Return what hands events to whoever wants them."""
         from chalicelib.events.routing import Router
@@ -240,6 +232,13 @@ class Platform(Foundation):
             ),
         )
 
+    @cached_property
+    def graphs(self) -> Graphs:
+        """Return everything about event-flow graphs."""
+        from chalicelib.graphs.parts import Graphs
+
+        return Graphs(self.settings, self.aws, self.table, self.audit.tell)
+
     # Methods rather than what they name: nothing is made before it is needed.
 
     def _put_off(self, name: str, at_ms: int, ref: Item) -> None:
@@ -259,12 +258,6 @@ class Platform(Foundation):
 
     def _leave(self, chore: Item) -> None:
         self.chores.send(chore)
-
-    @cached_property
-    def _marks(self) -> Marks:
-        from chalicelib.events.marks import Marks
-
-        return Marks(self.table)
 
     @cached_property
     def connections(self) -> ConnectionStore:
@@ -312,12 +305,6 @@ class Platform(Foundation):
             self.gatekeeper,
             self.settings.max_clients,
         )
-
-    @cached_property
-    def _stragglers(self) -> Stragglers:
-        from chalicelib.events.stragglers import Stragglers
-
-        return Stragglers(self.table)
 
     def _read_after(
         self, cursor: str, until: str, read_ms: int | None

@@ -11,8 +11,11 @@ from chalicelib.aws import Aws
 from chalicelib.table import Table
 
 if TYPE_CHECKING:
+    from chalicelib.events.groups import GroupIndex
     from chalicelib.events.log import EventLog
+    from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair
+    from chalicelib.events.stragglers import Stragglers
     from chalicelib.keys import KeyStore
     from chalicelib.tickets import TicketStore
     from chalicelib.tokens import TokenReader
@@ -112,3 +115,21 @@ class Foundation:
         from chalicelib.events.queues import DeadLetters
 
         return DeadLetters(self.aws, self._queue_pairs)
+
+    @cached_property
+    def _groups(self) -> GroupIndex:
+        from chalicelib.events.groups import GroupIndex
+
+        return GroupIndex(self.log)
+
+    @cached_property
+    def _marks(self) -> Marks:
+        from chalicelib.events.marks import Marks
+
+        return Marks(self.table)
+
+    @cached_property
+    def _stragglers(self) -> Stragglers:
+        from chalicelib.events.stragglers import Stragglers
+
+        return Stragglers(self.table)
