@@ -4,7 +4,7 @@ import { html, useEffect, useMemo, useReducer, useState } from "./preact-htm.js"
 import { Canvas } from "./flowcanvas.js";
 import { useGraph, usePulses, useTraffic } from "./flowdata.js";
 import { Anomalies, Changes, Drift, NodeCard, panelButton } from "./flowdrawers.js";
-import { Age, Exports, Legend, LiveWindow, Places, Search, Versions, WINDOWS } from "./flowtools.js";
+import { Age, Exports, Legend, LiveWindow, Places, Search, Versions, WINDOWS, usePlaces } from "./flowtools.js";
 import { escaping, go, linkTo, useDrawer, useHotkeys } from "./hooks.js";
 import { Announce, Command, EmptyState, ErrorPanel, Guard, PageTitle, Skeleton, formatCount, plural } from "./ui.js";
 
@@ -25,7 +25,7 @@ function wished(query) {
     project: first("project"),
     ref: first("ref"),
     version: /^\d+$/.test(first("version") ?? "") ? first("version") : undefined,
-    base: /^(.+@)?\d+$/.test(first("base") ?? "") ? first("base") : undefined,
+    base: /^(\d+|.+@\d*)$/.test(first("base") ?? "") ? first("base") : undefined,
     node: first("node"),
     hops: Math.min(9, Math.max(1, Number.parseInt(first("hops"), 10) || 1)),
     off: query.off ?? [],
@@ -39,6 +39,7 @@ export default function FlowPage({ place, source, config }) {
   const wish = wished(place.query);
   const graph = useGraph(wish);
   const { flow, picture, status } = graph;
+  const places = usePlaces(wish);
   const traffic = useTraffic(wish, flow);
   const names = usePulses(source, config, wish.live !== "off", flow, picture);
   const [hits, setHits] = useState([]);
@@ -58,10 +59,10 @@ export default function FlowPage({ place, source, config }) {
   const moved = (key) => traffic.edges?.get(key);
   const empty = status && !Object.keys(status.graphs ?? {}).length;
   return html`<main id="main" class="main flow-page" tabindex="-1">
-      <${PageTitle} title="Flow" actions=${html`<${Tools} graph=${graph} wish=${wish} />`}>Who publishes what to whom, as the code tells it and as it moves now.<//>
+      <${PageTitle} title="Flow" actions=${html`<${Tools} graph=${graph} wish=${wish} places=${places} />`}>Who publishes what to whom, as the code tells it and as it moves now.<//>
       ${empty ? html`<${Empty} />` : html`
         <${Guard}><section class="panel flow" aria-label="Event flow">
-          <${Bar} graph=${graph} wish=${wish} onHits=${setHits} onChoose=${choose} />
+          <${Bar} graph=${graph} wish=${wish} refs=${places.refs} onHits=${setHits} onChoose=${choose} />
           ${traffic.error && html`<p class="notice">Live traffic could not be read: ${traffic.error.message}</p>`}
           ${graph.note && html`<p class="notice">${graph.note}</p>`}
           ${graph.error && html`<${ErrorPanel} title="The graph could not be shown" error=${graph.error} onRetry=${graph.retry} />`}
@@ -96,18 +97,18 @@ function useMarks({ flow, picture, found, wish, node, hits, traffic }) {
   useEffect(() => picture?.paint(traffic.edges), [picture, traffic.edges]);
 }
 
-const Tools = ({ graph, wish }) =>
-  html`<${Places} wish=${wish} />
+const Tools = ({ graph, wish, places }) =>
+  html`<${Places} wish=${wish} places=${places} />
     ${graph.flow && html`${panelButton("anomalies", "Anomalies")}${panelButton("drift", "Drift")}${wish.base && panelButton("changes", "Changes")}`}
     ${graph.status && Object.keys(graph.status.graphs ?? {}).length > 0 && html`<${Exports} wish=${wish} picture=${graph.picture} />`}`;
 
-function Bar({ graph, wish, onHits, onChoose }) {
+function Bar({ graph, wish, refs, onHits, onChoose }) {
   const known = graph.status?.graphs?.[wish.type];
   return html`<header class="flow-bar">
       <${Kinds} wish=${wish} />
       <${Search} flow=${graph.flow} onHits=${onHits} onChoose=${onChoose} />
       <${LiveWindow} wish=${wish} />
-      <${Versions} wish=${wish} stamp=${known?.version} />
+      <${Versions} wish=${wish} stamp=${known?.version} refs=${refs} />
     </header>
     <div class="flow-strip">
       <${Tiles} graph=${graph} />

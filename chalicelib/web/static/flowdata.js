@@ -7,7 +7,7 @@ import { Flow, agentKey, edgeKey, eventKey, keysOf, loose, withRemoved } from ".
 import { Picture } from "./flowpicture.js";
 import { useAsk, useLatest, useMedia, usePoll } from "./hooks.js";
 
-const STATUS_MS = 10_000;
+const STATUS_MS = 5_000;
 const TRAFFIC_MS = 3_000;
 const MOST_PENDING = 1_000;
 
@@ -90,8 +90,8 @@ async function compared(record, diff, flow, before) {
 /** What moved in a window of time, by the key of the edge: { edges, data, error, refresh }. */
 export function useTraffic(wish, flow) {
   const on = wish.live !== "off";
-  const key = [wish.live, wish.project, wish.ref, wish.type].join("\n");
-  const poll = usePoll(async () => ({ key, told: await getTraffic({ window: wish.live, project: wish.project, ref: wish.ref, type: wish.type }) }), TRAFFIC_MS, on && Boolean(flow));
+  const key = [wish.live, wish.project, wish.ref].join("\n");
+  const poll = usePoll(async () => ({ key, told: await getTraffic({ window: wish.live, project: wish.project, ref: wish.ref }) }), TRAFFIC_MS, on && Boolean(flow));
   const asked = useRef(key);
   useEffect(() => {
     if (asked.current !== key && on && flow) poll.refresh();

@@ -138,7 +138,7 @@ const PARTS = [
 export function Changes({ diff, wish, onClose }) {
   const sizes = diff && PARTS.map(([name]) => ["events", "agents", "edges"].reduce((sum, list) => sum + (diff[name]?.[list]?.length ?? 0), 0));
   return html`<${Drawer} title="Changes" label="Changes" onClose=${onClose} tools=${html`<a class="button small" href=${linkTo({ base: null, panel: null })}>End comparing</a>`}>
-    <p class="muted">${wish.version ? `Version ${wish.version}` : "The latest version"} against ${wish.base}.</p>
+    <p class="muted">${wish.version ? `Version ${wish.version}` : "The latest version"} against ${wish.base.endsWith("@") ? `the latest of ${wish.base.slice(0, -1)}` : `version ${wish.base.replace(/^(.*)@(\d+)$/, "$2 of $1")}`}.</p>
     ${!diff && html`<${Skeleton} lines=${5} />`}
     ${diff && PARTS.map(([name, kind, words, sign], at) => sizes[at] > 0 && html`<h3><${Badge} kind=${kind}>${words}<//> <span class="muted">${plural(sizes[at], "part")}</span></h3>
       <ul class="edges changes"><${Some} items=${changesIn(diff[name])} each=${(one) => html`<li><span class="sign ${name}">${sign}</span> ${one}</li>`} /></ul>`)}
@@ -147,10 +147,14 @@ export function Changes({ diff, wish, onClose }) {
 }
 
 const changesIn = ({ events = [], agents = [], edges = [] }) => [
-  ...events.map((one) => html`event <${AnEvent} name=${one.name ?? one} />`),
-  ...agents.map((one) => html`agent <${AnAgent} name=${one.id ?? one} />`),
-  ...edges.map((edge) => html`<${Sentence} ...${edge} />`),
+  ...events.map((one) => html`event <${AnEvent} name=${one.name} /><${Fields} ...${one} />`),
+  ...agents.map((one) => html`agent <${AnAgent} name=${one.id} /><${Fields} ...${one} />`),
+  ...edges.map((edge) => html`<${Sentence} ...${edge} /><${Fields} ...${edge} />`),
 ];
+
+// What of it changed: each field before and after.
+const Fields = ({ before, after }) =>
+  before && html`<ul class="sites">${Object.keys({ ...before, ...after }).map((name) => html`<li><span class="muted">${name}: ${String(before[name] ?? "–")} → ${String(after?.[name] ?? "–")}</span></li>`)}</ul>`;
 
 /** A link that opens one of these. */
 export const panelButton = (name, words) => html`<a class="button" href=${linkTo({ panel: name, node: null })}>${words}</a>`;

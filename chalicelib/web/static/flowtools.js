@@ -82,13 +82,21 @@ function Chip({ name, colour, on, onTurn }) {
   return html`<button type="button" class="ns-chip" aria-pressed=${String(on)} title="${on ? "Hide" : "Show"} ${name}" onClick=${onTurn}><span class="swatch" ref=${swatch} aria-hidden="true"></span><span class="ns-name">${name}</span></button>`;
 }
 
-/** Which project and branch, where there are several. */
-export function Places({ wish }) {
+/** The projects that there are, and the branches of the one that is shown: { names, refs }. */
+export function usePlaces(wish) {
   const { data } = useAsk(getProjects, "projects");
   const projects = data?.projects ?? [];
+  const project = wish.project ?? "default";
+  const found = projects.find((one) => one.project === project);
+  return {
+    names: withChosen(projects.map((one) => one.project), project),
+    refs: withChosen((found?.refs ?? []).map(({ ref }) => ref), wish.ref ?? "main"),
+  };
+}
+
+/** Which project and branch, where there are several. */
+export function Places({ wish, places: { names, refs } }) {
   const chosen = wish.project ?? "default";
-  const names = withChosen(projects.map(({ project }) => project), chosen);
-  const refs = withChosen((projects.find(({ project }) => project === chosen)?.refs ?? []).map((one) => one.ref ?? one), wish.ref ?? "main");
   const elsewhere = { ref: null, version: null, base: null, node: null, off: null };
   return html`${names.length > 1 && html`<select aria-label="Project" value=${chosen} onChange=${({ target }) => go({ ...elsewhere, project: target.value })}>
       ${names.map((name) => html`<option value=${name}>${name}</option>`)}</select>`}
@@ -99,10 +107,11 @@ export function Places({ wish }) {
 const withChosen = (names, chosen) => (names.includes(chosen) ? names : [chosen, ...names]);
 
 /** Which version is shown, and with which it is compared. */
-export function Versions({ wish, stamp }) {
+export function Versions({ wish, stamp, refs }) {
   const { data } = useAsk(() => getVersions(wish.type, { project: wish.project, ref: wish.ref }), [wish.type, wish.project, wish.ref, stamp].join("\n"));
   const versions = data?.versions ?? [];
-  if (versions.length < 2 && !wish.version && !wish.base) return null;
+  const others = refs.filter((ref) => ref !== (wish.ref ?? "main"));
+  if (versions.length < 2 && !others.length && !wish.version && !wish.base) return null;
   const words = ({ version, timestamp, commit }) => `${version} · ${exactTime(Date.parse(moment(timestamp))).slice(0, 16)}${commit ? ` · ${commit.slice(0, 8)}` : ""}`;
   const shown = Number(wish.version ?? versions[0]?.version);
   return html`<select aria-label="Version" value=${wish.version ?? ""} onChange=${({ target }) => go({ version: target.value || null })}>
@@ -112,6 +121,7 @@ export function Versions({ wish, stamp }) {
     <select aria-label="Compare with" value=${wish.base ?? ""} onChange=${({ target }) => go({ base: target.value || null, panel: target.value ? "changes" : null, node: null })}>
       <option value="">Compare with …</option>
       ${versions.filter(({ version }) => version !== shown).map((one) => html`<option value=${one.version}>Against ${words(one)}</option>`)}
+      ${others.map((ref) => html`<option value="${ref}@">Against ${ref}</option>`)}
     </select>`;
 }
 
