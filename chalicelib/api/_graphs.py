@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from html import escape
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Response
 
 from chalicelib.api._endpoint import Call, Faults, answer_json
-from chalicelib.graphs.service import FORMATS, Filters
-from chalicelib.graphs.store import Version
+from chalicelib.graphs.names import FORMATS
 from eventyard.core.errors import InvalidRequestError
 from eventyard.core.wire import dumps
+
+if TYPE_CHECKING:
+    from chalicelib.graphs.service import Filters
+    from chalicelib.graphs.store import Version
 
 _SVG: Final = "image/svg+xml"
 _TEXT: Final = "text/plain"
@@ -64,6 +66,8 @@ PICTURE: Final = Faults(_write_picture, None, _SVG)
 
 
 def _picture(message: str, advice: str) -> str:
+    from html import escape
+
     def line(y: int, size: int, colour: str, text: str) -> str:
         return (
             f'<text x="400" y="{y}" font-size="{size}" fill="{colour}" '

@@ -80,8 +80,10 @@ class Pushed(Answer):
 class NewUpload(Body):
     """How large the upload will be."""
 
-    bytes: int | None = Field(
-        default=None, ge=1, description="With it nothing of another size is taken."
+    size: int | None = Field(
+        default=None,
+        ge=1,
+        description="In bytes; with it nothing of another size is taken.",
     )
 
 
