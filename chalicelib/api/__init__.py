@@ -20,6 +20,7 @@ from chalicelib.api import (
     streams,
     subscriptions,
     tickets,
+    traffic,
     why,
 )
 
@@ -36,6 +37,7 @@ FAMILIES: Final = (
     dead_letters,
     replays,
     archive,
+    traffic,
     operations,
     keys,
     tickets,
