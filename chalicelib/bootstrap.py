@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from chalicelib.events.export import Exporter
     from chalicelib.events.exports import Exports
     from chalicelib.events.feed import Feed
-    from chalicelib.events.groups import GroupIndex
     from chalicelib.events.jobs import Jobs
     from chalicelib.events.publication import Draft, Published
     from chalicelib.events.purge import Purges
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.events.schemas import SchemaService
     from chalicelib.events.service import EventService
     from chalicelib.events.streams import Streams
+    from chalicelib.graphs.parts import Graphs
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
@@ -202,12 +202,6 @@ class Platform(Foundation):
         return Relay(topic, self.log, self._dead, self._groups.note)
 
     @cached_property
-    def _groups(self) -> GroupIndex:
-        from chalicelib.events.groups import GroupIndex
-
-        return GroupIndex(self.log)
-
-    @cached_property
     def router(self) -> Router:
         """Return what hands events to whoever wants them."""
         from chalicelib.events.routing import Router
@@ -248,6 +242,13 @@ class Platform(Foundation):
                 tally=self.tally,
             ),
         )
+
+    @cached_property
+    def graphs(self) -> Graphs:
+        """Return everything about event-flow graphs."""
+        from chalicelib.graphs.parts import Graphs
+
+        return Graphs(self.settings, self.aws, self.table, self.audit.tell)
 
     # Methods rather than what they name: nothing is made before it is needed.
 

@@ -12,6 +12,7 @@ from chalicelib.table import Table
 
 if TYPE_CHECKING:
     from chalicelib.events.causes import Causes
+    from chalicelib.events.groups import GroupIndex
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from chalicelib.keys import KeyStore
     from chalicelib.tickets import TicketStore
     from chalicelib.tokens import TokenReader
-    from eventyard.core.graph.model import FlowModel
 
 
 class Foundation:
@@ -120,6 +120,12 @@ class Foundation:
         return DeadLetters(self.aws, self._queue_pairs)
 
     @cached_property
+    def _groups(self) -> GroupIndex:
+        from chalicelib.events.groups import GroupIndex
+
+        return GroupIndex(self.log)
+
+    @cached_property
     def _marks(self) -> Marks:
         from chalicelib.events.marks import Marks
 
@@ -150,7 +156,3 @@ class Foundation:
         from chalicelib.graphs.traffic import Traffic
 
         return Traffic(self.table)
-
-    def flow_model(self, _project: str, _ref: str) -> FlowModel | None:
-        """Return what the code of a project promises; None where nobody pushed it."""
-        return None

@@ -241,6 +241,26 @@ class Table:
         ]
         return self._transact(puts)
 
+    def advance(self, item: Item, version: int | None, *beside: Item) -> bool:
+        """
+        Write an item if its version is still the one expected, and others with it.
+
+        None expects no item. All are written or none; False when it has moved on.
+        Raises ThrottledError when another transaction holds one of them.
+        """
+        condition: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
+        if version is not None:
+            condition = {
+                "ConditionExpression": "#version = :version",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": marshal({":version": version}),
+            }
+        puts = [
+            {"Put": {"TableName": self.name, "Item": marshal(item), **condition}},
+            *({"Put": {"TableName": self.name, "Item": marshal(i)}} for i in beside),
+        ]
+        return not self._transact(puts)
+
     def move(self, key: tuple[str, str], item: Item) -> bool:
         """Write an item in the place of another one; False when that is gone."""
         gone = {

@@ -26,7 +26,10 @@ _RESOURCES: Final[dict[str, Any]] = {
         f":${{WebsocketAPI}}/{GATEWAY_STAGE}/*/@connections/*"
     },
     "Exports": {"Fn::Sub": "${Bucket.Arn}/exports/*"},
+    "Graphs": {"Fn::Sub": "${Bucket.Arn}/graphs/*"},
     "Objects": {"Fn::Sub": "${Bucket.Arn}/payloads/*"},
+    "Rendered": {"Fn::Sub": "${Bucket.Arn}/rendered/*"},
+    "Uploads": {"Fn::Sub": "${Bucket.Arn}/uploads/*"},
     "Stream": {"Fn::GetAtt": ["Table", "StreamArn"]},
     "TargetQueues": {
         "Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chalicelib.api._endpoint import Call, Routes
+from chalicelib.api._graphs import PLAIN
 from chalicelib.api._parameters import Parameter
+from chalicelib.graphs.content import DEFAULT_PROJECT, DEFAULT_REF, TYPES, Place
 
-routes = Routes(__name__)
+routes = Routes(__name__, PLAIN)
 READ: Final = "graph:read"
 _WINDOWS: Final = {
     "5m": 300,
@@ -20,14 +22,17 @@ _WINDOWS: Final = {
 _WINDOW: Final = Parameter(
     "window", "How far back it looks.", default="15m", choices=tuple(_WINDOWS)
 )
-_PROJECT: Final = Parameter("project", "Whose code.", default="default")
-_REF: Final = Parameter("ref", "Which branch or version of it.", default="main")
+_PROJECT: Final = Parameter("project", "Whose code.", default=DEFAULT_PROJECT)
+_REF: Final = Parameter("ref", "Which branch or tag of it.", default=DEFAULT_REF)
+_TYPE: Final = Parameter(
+    "type", "Which type of graph has the code.", default="complete", choices=TYPES
+)
 
 
 @routes.get(
     "/api/graph/traffic",
     scope=READ,
-    query=(_WINDOW, _PROJECT, _REF),
+    query=(_WINDOW, _PROJECT, _REF, _TYPE),
     answer="traffic.Traffic",
 )
 def show_traffic(call: Call) -> Any:
@@ -35,5 +40,6 @@ def show_traffic(call: Call) -> Any:
     from chalicelib.graphs.overlay import lay_over
 
     seconds = _WINDOWS[call.take(_WINDOW)]
-    model = call.platform.flow_model(call.take(_PROJECT), call.take(_REF))
-    return lay_over(model, call.platform.traffic.window(seconds), seconds)
+    place = Place(call.take(_PROJECT), call.take(_REF), call.take(_TYPE))
+    overlay = call.platform.graphs.overlays.of(place)
+    return lay_over(overlay, call.platform.traffic.window(seconds), seconds)

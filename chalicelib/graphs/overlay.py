@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from chalicelib.aws import Item
+from chalicelib.graphs.content import Place
 from chalicelib.graphs.flows import Flow, Way
 from chalicelib.graphs.lags import quantile
+from chalicelib.graphs.store import Version
 from chalicelib.graphs.traffic import Window
 from eventyard.core import moments
-from eventyard.core.errors import EventRouterError
+from eventyard.core.errors import EventRouterError, NotFoundError
 from eventyard.core.graph.model import AgentNode, Edge, FlowModel
 from eventyard.core.topics import compile_pattern
 
@@ -21,6 +23,8 @@ State = Literal["both", "live_only", "code_only"]
 #: the code names them.
 _OWN: Final = "eventyard."
 _SHARE: Final = 0.95
+#: A process keeps so many models ready: each is some megabytes at the most.
+_REMEMBERED: Final = 4
 
 
 def plain(name: str) -> str:
@@ -97,6 +101,27 @@ class Overlay:
         return [*self._events.find(event), *matching]
 
 
+@dataclass
+class Overlays:
+    """Overlays of what was pushed; a page asks for the same one every few seconds."""
+
+    find: Callable[[Place], Version]
+    flow: Callable[[Version], FlowModel]
+    _made: dict[str, Overlay] = field(default_factory=dict)
+
+    def of(self, place: Place) -> Overlay:
+        """Return the overlay of the newest version; of nothing where there is none."""
+        try:
+            version = self.find(place)
+        except NotFoundError:
+            return Overlay(FlowModel())
+        made = self._made.pop(version.etag, None) or Overlay(self.flow(version))
+        self._made[version.etag] = made
+        if len(self._made) > _REMEMBERED:
+            del self._made[next(iter(self._made))]
+        return made
+
+
 def _names_of(agent: AgentNode) -> Iterator[str]:
     yield agent.id
     yield agent.label
@@ -114,9 +139,8 @@ def _is_pattern(name: str) -> bool:
     return True
 
 
-def lay_over(model: FlowModel | None, window: Window, seconds: int) -> Item:
-    """Return the answer of `GET /api/graph/traffic`; without a model all is live only."""
-    overlay = Overlay(model or FlowModel())
+def lay_over(overlay: Overlay, window: Window, seconds: int) -> Item:
+    """Return the answer of `GET /api/graph/traffic`; where no code is, all is live only."""
     live = {
         edge: flow
         for edge, flow in window.sheet.flows.items()

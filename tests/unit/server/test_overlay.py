@@ -19,7 +19,7 @@ def model_of(*edges, events=(), agents=()):
 def told(model, *live):
     """The answer for edges that were each seen once: (kind, agent, event)."""
     flows = {Way(*edge): Flow(1, 0, 1_000) for edge in live}
-    return lay_over(model, Window(0.0, 60.0, Sheet(flows)), 60)
+    return lay_over(Overlay(model), Window(0.0, 60.0, Sheet(flows)), 60)
 
 
 def states(answer):
@@ -145,7 +145,7 @@ def test_what_only_tests_do_is_no_drift_until_it_is_seen():
 def test_the_platforms_own_events_are_shown_to_whose_code_names_them():
     own = ("publishes", "anybody", "eventyard.schema.created")
 
-    nobody = told(None, own)
+    nobody = told(model_of(), own)
     named = told(model_of(("app", "eventyard.schema.*", "subscribes")), own)
 
     assert (nobody["edges"], nobody["totals"]["published"]) == ([], 0)

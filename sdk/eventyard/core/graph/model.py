@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from eventyard.core.errors import InvalidRequestError
@@ -15,7 +16,8 @@ UNKNOWN: Final = "unknown"
 #: What one model may hold; beyond, nobody reads a picture of it.
 MOST_NODES: Final = 20_000
 MOST_EDGES: Final = 100_000
-_LONGEST: Final = 512
+#: How many characters a name, a label, a path may have.
+LONGEST_NAME: Final = 512
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -154,10 +156,10 @@ class FlowModel:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON shape; `from_dict` reads it back."""
         return {
-            "events": [_shape(event) for event in self.events],
-            "agents": [_shape(agent) for agent in self.agents],
-            "edges": [_shape(edge) for edge in self.edges],
-            "diagnostics": [_shape(one) for one in self.diagnostics],
+            "events": [_event_shape(event) for event in self.events],
+            "agents": [_agent_shape(agent) for agent in self.agents],
+            "edges": [_edge_shape(edge) for edge in self.edges],
+            "diagnostics": [_diagnostic_shape(one) for one in self.diagnostics],
         }
 
     @classmethod
@@ -190,8 +192,57 @@ def _place(diagnostic: Diagnostic) -> tuple[Site, str, str]:
     return diagnostic.at, diagnostic.kind, diagnostic.message
 
 
-def _shape(node: Any) -> dict[str, Any]:
-    return {name: value for name, value in asdict(node).items() if value is not None}
+# `OrderFailed` and `order.failed`, but no `terror`.
+_FAILED: Final = re.compile(r"(?:Failed|Error|(?:^|[._:-])(?:failed|error))$")
+_REJECTED: Final = re.compile(r"(?:Rejected|(?:^|[._:-])rejected)$")
+
+
+def outcome(name: str) -> tuple[bool, bool]:
+    """Tell by its name whether an event is of something failed, or rejected."""
+    return bool(_FAILED.search(name)), bool(_REJECTED.search(name))
+
+
+def _site(site: Site) -> dict[str, Any]:
+    return {"file": site.file, "line": site.line}
+
+
+def _at(site: Site | None) -> dict[str, Any]:
+    return {} if site is None else {"at": _site(site)}
+
+
+def _event_shape(event: EventNode) -> dict[str, Any]:
+    return {
+        "name": event.name,
+        "namespace": event.namespace,
+        "failed": event.failed,
+        "rejected": event.rejected,
+        "pattern": event.pattern,
+        **_at(event.at),
+    }
+
+
+def _agent_shape(agent: AgentNode) -> dict[str, Any]:
+    return {
+        "id": agent.id,
+        "label": agent.label,
+        "namespace": agent.namespace,
+        "test": agent.test,
+        **_at(agent.at),
+    }
+
+
+def _edge_shape(edge: Edge) -> dict[str, Any]:
+    return {
+        "agent": edge.agent,
+        "event": edge.event,
+        "kind": edge.kind,
+        "count": edge.count,
+        "sites": [_site(site) for site in edge.sites],
+    }
+
+
+def _diagnostic_shape(one: Diagnostic) -> dict[str, Any]:
+    return {"kind": one.kind, "message": one.message, "at": _site(one.at)}
 
 
 class _Reader:
@@ -219,9 +270,9 @@ class _Reader:
         self, shape: Mapping[str, Any], name: str, where: str, default: str
     ) -> str:
         value = shape.get(name, default)
-        if not isinstance(value, str) or len(value) > _LONGEST:
+        if not isinstance(value, str) or len(value) > LONGEST_NAME:
             raise InvalidRequestError(
-                f"{where}.{name} must be a text of up to {_LONGEST} characters."
+                f"{where}.{name} must be a text of up to {LONGEST_NAME} characters."
             )
         return value
 

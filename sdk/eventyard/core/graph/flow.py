@@ -1,0 +1,158 @@
+"""The model as something to walk: patterns resolved, neighbours at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from eventyard.core.errors import InvalidRequestError, SubscriptionError
+from eventyard.core.graph.model import Edge, EventNode, FlowModel
+from eventyard.core.topics import compile_pattern, overlaps
+
+#: How many pairs of a pattern and a name are tried at most: some seconds.
+MOST_PAIRS: Final = 4_000_000
+
+
+def resolved(model: FlowModel) -> FlowModel:
+    """
+    Return a model in which patterns are what they stand for, as far as that is known.
+
+    Whoever subscribes to `order.*` subscribes to `order.paid`, and the pattern is no
+    node of its own any more; a pattern that nothing in the model fits stays.
+
+    Raises:
+        InvalidRequestError: too many patterns to try on every event.
+    """
+    patterns = [event for event in model.events if event.pattern]
+    if not patterns:
+        return model
+    stands = _stand_for(model, patterns)
+    return FlowModel.of(
+        [event for event in model.events if event.name not in stands],
+        model.agents,
+        _moved(model.edges, stands),
+        model.diagnostics,
+    )
+
+
+def _moved(edges: Iterable[Edge], stands: dict[str, list[str]]) -> Iterator[Edge]:
+    for edge in edges:
+        for event in stands.get(edge.event, (edge.event,)):
+            yield edge if event == edge.event else replace(edge, event=event)
+
+
+def _stand_for(model: FlowModel, patterns: list[EventNode]) -> dict[str, list[str]]:
+    plain = [event.name for event in model.events if not event.pattern]
+    if len(patterns) * (len(plain) + len(patterns)) > MOST_PAIRS:
+        raise InvalidRequestError(
+            f"{len(patterns)} patterns are too many to try on {len(plain)} events; "
+            "draw fewer namespaces, or the complete graph."
+        )
+    stands = {one.name: list(filter(fits(one.name), plain)) for one in patterns}
+    return {
+        name: met
+        for name, events in stands.items()
+        if (met := events or _met(name, model, stands))
+    }
+
+
+def _met(name: str, model: FlowModel, stands: dict[str, list[str]]) -> list[str]:
+    # Nothing plain fits: what is published as one pattern may be heard as another.
+    published = model.publishers()
+    if published[name]:
+        return []
+    return [
+        other
+        for other, events in stands.items()
+        if other != name and not events and published[other] and _overlap(name, other)
+    ]
+
+
+def _overlap(one: str, other: str) -> bool:
+    try:
+        return overlaps(one, other)
+    except SubscriptionError:
+        return False
+
+
+def fits(pattern: str) -> Callable[[str], bool]:
+    """
+    Return what tells whether a name fits a pattern.
+
+    A pattern of topics is one by the rules of topics; in any other text `*` stands
+    for any characters.
+    """
+    try:
+        return compile_pattern(pattern).matches
+    except SubscriptionError:
+        first, *between = pattern.split("*")
+        return lambda name: _loosely(name, first, between)
+
+
+def _loosely(name: str, first: str, between: list[str]) -> bool:
+    if not between:
+        return name == first
+    *middle, last = between
+    at = len(first)
+    for part in middle:
+        at = name.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    ends = len(name) - len(last) >= at and name.endswith(last)
+    return ends and name.startswith(first)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Who comes after whom; every event and every agent is a key."""
+
+    #: By event.
+    producers: dict[str, list[str]]
+    consumers: dict[str, list[str]]
+    #: By agent.
+    listens: dict[str, list[str]]
+    publishes: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, model: FlowModel) -> Links:
+        """Collect the neighbours of a model whose patterns are resolved."""
+        listens = {agent.id: list[str]() for agent in model.agents}
+        publishes = {agent.id: list[str]() for agent in model.agents}
+        for edge in model.edges:
+            of = publishes if edge.kind == "publishes" else listens
+            of[edge.agent].append(edge.event)
+        return cls(model.publishers(), model.subscribers(), listens, publishes)
+
+    def entries(self) -> list[str]:
+        """Return the events that are listened to and that nobody here publishes."""
+        return [
+            event
+            for event, agents in self.consumers.items()
+            if agents and not self.producers[event]
+        ]
+
+    def terminals(self) -> list[str]:
+        """Return the events that are published and that nobody here listens to."""
+        return [
+            event
+            for event, agents in self.producers.items()
+            if agents and not self.consumers[event]
+        ]
+
+    def sources(self) -> list[str]:
+        """Return the agents that publish and listen to nothing."""
+        return [
+            agent
+            for agent, events in self.publishes.items()
+            if events and not self.listens[agent]
+        ]
+
+    def sinks(self) -> list[str]:
+        """Return the agents that listen and publish nothing."""
+        return [
+            agent
+            for agent, events in self.listens.items()
+            if events and not self.publishes[agent]
+        ]
