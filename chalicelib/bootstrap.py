@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chalicelib.aws import Item
     from chalicelib.events.agenda import Agenda
     from chalicelib.events.audit import Audit
+    from chalicelib.events.causality import Causality
     from chalicelib.events.chores import Chores
     from chalicelib.events.export import Exporter
     from chalicelib.events.exports import Exports
@@ -78,6 +79,13 @@ class Platform(Foundation):
         from chalicelib.events.requests import Requests
 
         return Requests(self.table, self.log, self.events.check)
+
+    @cached_property
+    def causality(self) -> Causality:
+        """Return what tells the path of one event."""
+        from chalicelib.events.causality import Causality
+
+        return Causality(self.log, self._causes, self.events.locate)
 
     @cached_property
     def feed(self) -> Feed:
@@ -207,6 +215,8 @@ class Platform(Foundation):
             self.subscribed.dispatcher.offer,
             self.live.offer,
             (subscriptions.VERSION_KEY, live.VERSION_KEY),
+            self._causes.rows,
+            self.tally,
         )
 
     @cached_property
@@ -229,6 +239,7 @@ class Platform(Foundation):
                 bury=self._dead.bury,
                 put_off=self._put_off,
                 chore=self._leave,
+                tally=self.tally,
             ),
         )
 
@@ -283,6 +294,7 @@ class Platform(Foundation):
             self.connections,
             self.table,
             self.settings.live_queue_url,
+            self.tally,
         )
 
     @cached_property
@@ -373,6 +385,7 @@ class Platform(Foundation):
         # The gone leave although SNS refuses: one repair never waits for the other.
         gone = self.live.sweep()
         done = self.agenda.tick()
+        self.traffic.roll_up()
         return {"relayed": self.relay.catch_up(), "gone": gone, "done": done}
 
 

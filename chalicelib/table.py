@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.aws import Aws, Item, is_condition_failure
+from chalicelib.aws import Aws, Item, is_condition_failure, is_too_large
 from eventyard.core.errors import UnavailableError
 
 _BATCH_WRITE = 25
@@ -156,6 +156,34 @@ class Table:
             ReturnValues="ALL_NEW",
         )
         return unmarshal(answer["Attributes"])
+
+    def tally(self, pk: str, sk: str, amounts: Item, facts: Item) -> bool:
+        """
+        Add to counters of one item and set attributes beside them, whatever their names.
+
+        False, and nothing is written, when the item would be larger than one may be.
+        """
+        names = {f"#n{at}": name for at, name in enumerate([*amounts, *facts])}
+        values = {
+            f":n{at}": value
+            for at, value in enumerate([*amounts.values(), *facts.values()])
+        }
+        each = [f"n{at}" for at in range(len(names))]
+        add = ", ".join(f"#{n} :{n}" for n in each[: len(amounts)])
+        put = ", ".join(f"#{n} = :{n}" for n in each[len(amounts) :])
+        try:
+            self._aws.dynamodb.update_item(
+                TableName=self.name,
+                Key=_key(pk, sk),
+                UpdateExpression=(f"ADD {add} " if add else "") + f"SET {put}",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=marshal(values),
+            )
+        except self._aws.dynamodb.exceptions.ClientError as error:
+            if is_too_large(error):
+                return False
+            raise
+        return True
 
     def discard(self, pk: str, sk: str, **members: set[str]) -> None:
         """Take members out of sets of one item; those that are not there stay so."""

@@ -21,6 +21,7 @@ from chalicelib.api import (
     streams,
     subscriptions,
     tickets,
+    traffic,
     why,
 )
 
@@ -38,6 +39,7 @@ FAMILIES: Final = (
     replays,
     archive,
     graphs,
+    traffic,
     operations,
     keys,
     tickets,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from chalicelib.aws import Aws
 from chalicelib.config import Settings
@@ -13,6 +14,9 @@ from chalicelib.graphs.service import GraphService
 from chalicelib.graphs.store import GraphStore
 from chalicelib.graphs.uploads import Uploads
 from chalicelib.table import Table
+
+if TYPE_CHECKING:
+    from chalicelib.graphs.overlay import Overlays
 
 
 @dataclass
@@ -40,3 +44,10 @@ class Graphs:
         """Return the verbs of graphs."""
         uploads = Uploads(self.aws, self.settings.bucket)
         return GraphService(self.store, self.drawings, uploads, self.tell)
+
+    @cached_property
+    def overlays(self) -> Overlays:
+        """Return what finds traffic in the code."""
+        from chalicelib.graphs.overlay import Overlays
+
+        return Overlays(self.service.find, self.service.flow)
