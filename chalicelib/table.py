@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.aws import Aws, Item, is_condition_failure
+from chalicelib.aws import Aws, Item, is_condition_failure, is_too_large
 from eventyard.core.errors import UnavailableError
 
 _BATCH_WRITE = 25
@@ -171,6 +171,34 @@ class Table:
         )
         return unmarshal(answer["Attributes"])
 
+    def tally(self, pk: str, sk: str, amounts: Item, facts: Item) -> bool:
+        """
+        Add to counters of one item and set attributes beside them, whatever their names.
+
+        False, and nothing is written, when the item would be larger than one may be.
+        """
+        names = {f"#n{at}": name for at, name in enumerate([*amounts, *facts])}
+        values = {
+            f":n{at}": value
+            for at, value in enumerate([*amounts.values(), *facts.values()])
+        }
+        each = [f"n{at}" for at in range(len(names))]
+        add = ", ".join(f"#{n} :{n}" for n in each[: len(amounts)])
+        put = ", ".join(f"#{n} = :{n}" for n in each[len(amounts) :])
+        try:
+            self._aws.dynamodb.update_item(
+                TableName=self.name,
+                Key=_key(pk, sk),
+                UpdateExpression=(f"ADD {add} " if add else "") + f"SET {put}",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=marshal(values),
+            )
+        except self._aws.dynamodb.exceptions.ClientError as error:
+            if is_too_large(error):
+                return False
+            raise
+        return True
+
     def discard(self, pk: str, sk: str, **members: set[str]) -> None:
         """Take members out of sets of one item; those that are not there stay so."""
         self._aws.dynamodb.update_item(
@@ -226,6 +254,26 @@ class Table:
             for item in items
         ]
         return self._transact(puts)
+
+    def advance(self, item: Item, version: int | None, *beside: Item) -> bool:
+        """
+        Write an item if its version is still the one expected, and others with it.
+
+        None expects no item. All are written or none; False when it has moved on.
+        Raises ThrottledError when another transaction holds one of them.
+        """
+        condition: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
+        if version is not None:
+            condition = {
+                "ConditionExpression": "#version = :version",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": marshal({":version": version}),
+            }
+        puts = [
+            {"Put": {"TableName": self.name, "Item": marshal(item), **condition}},
+            *({"Put": {"TableName": self.name, "Item": marshal(i)}} for i in beside),
+        ]
+        return not self._transact(puts)
 
     def move(self, key: tuple[str, str], item: Item) -> bool:
         """Write an item in the place of another one; False when that is gone."""

@@ -175,6 +175,7 @@ class Walks:
         if row["kind"] == "catch_up":
             self._release(subscription)
         self._walk(row, subscription)
+        self.deliverer.tally.flush()
 
     def _walk(self, row: Item, subscription: Subscription) -> None:
         deadline = time.monotonic() + _STEP_SECONDS

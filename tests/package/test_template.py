@@ -192,6 +192,7 @@ def test_every_setting_is_in_the_example_with_its_default():
         "EVENTYARD_MAX_CLIENTS",
         "EVENTYARD_PORT",
         "EVENTYARD_QUEUE_VISIBILITY_S",
+        "EVENTYARD_RENDERER",
         "EVENTYARD_RETENTION_DAYS",
         "EVENTYARD_STAGE",
         "EVENTYARD_STATE",
