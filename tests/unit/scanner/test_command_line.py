@@ -16,6 +16,7 @@ from tests.unit.scanner.platform import GraphApi
 
 _ROOT = Path(eventyard.__file__).parent.parent
 _SCAN = [sys.executable, "-c", "from eventyard.cli import main; main()", "scan"]
+_ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("EVENTYARD_")}
 _MODULE = [sys.executable, "-m", "eventyard.scanner"]
 
 
@@ -37,7 +38,7 @@ def start(command, *words, folder=None):
     return subprocess.Popen(
         [*command, *map(str, words)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        env={**_ENVIRONMENT, "PYTHONPATH": str(_ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
