@@ -8,12 +8,13 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cold, deliver, handler, matching, way
+from tests.bench import cold, deliver, handler, matching, scan, way
 
 _PARTS = {
     "cold": cold.measure,
     "handler": handler.measure,
     "matching": matching.measure,
+    "scan": scan.measure,
     "way": way.measure,
     "deliver": deliver.measure,
 }

@@ -50,12 +50,18 @@ class GraphType(StrEnum):
 
 @dataclass(frozen=True)
 class _Wish:
-    shown: Format
+    shown: Format | None
     drawing: GraphType
     output: Path | None
     check: bool
     base: str | None
     push: bool
+
+    @property
+    def prints(self) -> bool:
+        """Whether anything is printed: who pushes does not read, unless asked for."""
+        asked = self.shown or self.output or self.base
+        return bool(asked) or not self.push
 
 
 def scan(
@@ -93,8 +99,8 @@ def scan(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As --format json.")] = False,
     shown: Annotated[
-        Format, typer.Option("--format", help="What to print it as.")
-    ] = Format.TEXT,
+        Format | None, typer.Option("--format", help="What to print it as: text.")
+    ] = None,
     drawing: Annotated[
         GraphType, typer.Option("--type", help="What DOT is a drawing of.")
     ] = GraphType.COMPLETE,
@@ -203,7 +209,8 @@ def _once(scanner: EventFlowScanner, wish: _Wish) -> None:
     took = time.perf_counter() - start
     _tell(f"{scanner.analyzer.files} files read in {took:.2f} s")
     changes = None if wish.base is None else _changes(scanner, model, wish.base)
-    _print(_document(scanner, model, changes, wish), wish.output)
+    if wish.prints:
+        _print(_document(scanner, model, changes, wish), wish.output)
     wrong = list(_wrong(model, changes)) if wish.check else []
     for line in wrong:
         _tell(line)
@@ -274,7 +281,7 @@ def _document(
         Format.DOT: lambda: scanner.draw(wish.drawing, model),
         Format.TEXT: lambda: exports.text(model) + _unclear(model),
     }
-    return makers[wish.shown]()
+    return makers[wish.shown or Format.TEXT]()
 
 
 def _unclear(model: FlowModel) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--agents-dir", type=Path, help="the folder of the code")
     add("--events-dir", type=Path, help="the folder of the events' classes")
-    add("--api-url", help=f"the platform's address ({_LOCAL})")
+    add("--api-url", help=f"the platform's address (EVENTYARD_URL, or {_LOCAL})")
     add("--interval", type=float, help="scan every so many seconds, until Ctrl-C")
     add("--one-shot", action="store_true", help="scan once, whatever --interval says")
     add("--config", type=Path, help="a configuration file; flags have the last word")
@@ -58,7 +59,7 @@ def _scanner(chosen: argparse.Namespace) -> EventFlowScanner:
     return EventFlowScanner(
         agents,
         chosen.events_dir or said.events_dir,
-        chosen.api_url or said.api_url or _LOCAL,
+        chosen.api_url or os.environ.get("EVENTYARD_URL") or said.api_url or _LOCAL,
         chosen.interval or None,
         project=chosen.project or said.project or "default",
         ref=chosen.ref or said.ref or "main",

@@ -20,7 +20,7 @@ class Finder:
     """
     Finds calls by the names of their methods.
 
-    One regular expression over the bytes tells whether a file is parsed at all, and
+    Regular expressions over the bytes tell whether a file is parsed at all, and
     on which lines of it there is something to see; the rest of the tree is never
     walked.
     """
@@ -34,17 +34,23 @@ class Finder:
             decorators |= one.decorators
             for name in one.methods | one.decorators:
                 self._by_method.setdefault(name, []).append(one)
-        self._worth = re.compile(_either(methods, decorators))
+        # Two, not one: an expression that begins with a certain byte is looked for
+        # four times as fast.
+        self._worth = (
+            re.compile(rb"\.%s(?:%s)%s\(" % (_EVEN_SO, _any(methods), _EVEN_SO)),
+            re.compile(rb"@[\w. \t]*\b(?:%s)\b" % _any(decorators)),
+        )
 
     def hits(self, data: bytes) -> list[int]:
         """Return the lines, from 1, on which something may be called."""
+        # A name may stand lines below its dot; both lie within the call.
+        starts = [m.start() for worth in self._worth for m in worth.finditer(data)]
         lines: list[int] = []
         line, last = 1, 0
-        for match in self._worth.finditer(data):
-            line += data.count(b"\n", last, match.start())
-            last = match.start()
+        for start in sorted(starts):
+            line += data.count(b"\n", last, start)
+            last = start
             lines.append(line)
-            # A name may stand lines below its dot; both lie within the call.
         return lines
 
     def detectors(self, method: str) -> list[Detector]:
@@ -85,11 +91,8 @@ class Finder:
                 yield call
 
 
-def _either(methods: set[str], decorators: set[str]) -> bytes:
-    called = "|".join(sorted(map(re.escape, methods))).encode()
-    bare = "|".join(sorted(map(re.escape, decorators))).encode()
-    dotted = rb"\.%s(?:%s)%s\(" % (_EVEN_SO, called or b"(?!)", _EVEN_SO)
-    return dotted + rb"|@[\w. \t]*\b(?:%s)\b" % (bare or b"(?!)")
+def _any(names: set[str]) -> bytes:
+    return "|".join(map(re.escape, sorted(names))).encode() or b"(?!)"
 
 
 def _outside(node: ast.AST) -> list[ast.AST]:

@@ -104,7 +104,8 @@ def _from_above(root: str) -> tuple[_Rules, ...]:
     for folder in Path(root).parents:
         found = [*_read(str(folder)), *found]
         if (folder / ".git").exists():
-            return tuple(found)
+            # Who names a folder that is left out means that folder.
+            return () if _ignored(f"{root}/", tuple(found)) else tuple(found)
     return ()
 
 

@@ -42,6 +42,10 @@ class Module:
     def __post_init__(self) -> None:
         self.scope = Scope(self.tree, self)
 
+    def let_go(self) -> None:
+        """Give the tree's memory back at once: a circle waits for the collector."""
+        del self.scope.module
+
 
 def read(path: str) -> bytes:
     """Read a file with its lines ended by new lines alone, as Python counts them."""
@@ -119,6 +123,13 @@ class Tree:
             except Unreadable:
                 self._loaded[path] = None
         return self._loaded[path]
+
+    def let_go(self) -> None:
+        """Give back the memory of what was loaded."""
+        for module in self._loaded.values():
+            if module is not None:
+                module.let_go()
+        self._loaded.clear()
 
     def loaded(self, path: str) -> Module | None:
         """Return a file that was parsed already."""

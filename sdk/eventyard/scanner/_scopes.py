@@ -14,6 +14,11 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 SCOPES: Final = (*FUNCTIONS, ast.ClassDef, *COMPREHENSIONS)
+#: What holds statements of the same scope.
+_COMPOUND: Final = (
+    *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith),
+    *(ast.Try, ast.TryStar, ast.ExceptHandler, ast.Match, ast.match_case),
+)
 _BODIES: Final = ("body", "orelse", "finalbody")
 _PARTS: Final = ("handlers", "cases")
 
@@ -134,7 +139,7 @@ def _placed(body: Sequence[ast.AST]) -> Iterator[tuple[ast.AST, int]]:
     while waiting:
         node, end = waiting.pop()
         yield node, end
-        if isinstance(node, SCOPES):
+        if not isinstance(node, _COMPOUND):
             continue
         inner: list[tuple[ast.AST, int]] = []
         for name in (*_BODIES, *_PARTS):

@@ -68,6 +68,14 @@ def test_the_gitignore_of_the_repository_above_counts(tree):
     assert shown(root / "repo" / "src") == ["y.py"]
 
 
+def test_a_folder_that_is_left_out_is_read_when_it_is_named(tree):
+    root = tree(".git/HEAD", "out/x.py", "y.py")
+    (root / ".gitignore").write_text("out/\n")
+
+    assert shown(root) == ["y.py"]
+    assert shown(root / "out") == ["x.py"]
+
+
 def test_links_in_a_circle_end(tree):
     root = tree("a/x.py")
     (root / "a" / "again").symlink_to(root, target_is_directory=True)

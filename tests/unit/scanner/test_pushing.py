@@ -233,5 +233,5 @@ def test_continuous_survives_what_goes_wrong_and_ends_with_ctrl_c(api, code):
 
 @pytest.mark.parametrize("folders", [("missing",), (".", "missing"), ("",)])
 def test_a_missing_folder_is_a_value_error(code, folders):
-    with pytest.raises(ValueError, match="missing|not a folder"):
+    with pytest.raises(ValueError, match="not a folder"):
         EventFlowScanner(*(code / name if name else name for name in folders))

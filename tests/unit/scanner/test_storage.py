@@ -75,7 +75,9 @@ def test_one_type_is_cleared_or_all():
 
 
 def test_what_is_stored_is_there_after_a_restart(path):
-    GraphStorage(path).store(GraphData("complete", "é", timestamp="2026-01-01T00:00:00"))
+    GraphStorage(path).store(
+        GraphData("complete", "é", timestamp="2026-01-01T00:00:00")
+    )
 
     again = GraphStorage(persist_path=path)
 
