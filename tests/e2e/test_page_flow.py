@@ -23,6 +23,13 @@ HOSTILE_SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 80" on
 <a href="javascript:alert(3)"><ellipse cx="60" cy="40" rx="50" ry="20" onclick="alert(4)"/></a>
 <text x="20" y="40">OrderPlaced</text></g>
 <foreignObject><iframe src="javascript:alert(5)"></iframe></foreignObject></svg>"""
+#: Where on the screen the middle of the one line is on which something moves.
+MIDDLE = """() => {
+  const line = document.querySelector(".stage g.edge.moving path");
+  const at = line.getPointAtLength(line.getTotalLength() / 2);
+  const { x, y } = new DOMPoint(at.x, at.y).matrixTransform(line.getScreenCTM());
+  return [x, y];
+}"""
 #: What moved is asked for every three seconds, and a cold start may be in the way.
 MOVES_MS = 20_000
 
@@ -247,8 +254,11 @@ def test_edges_move_when_events_are_published(
     page.wait_for_selector(".stage g.edge.pulse", state="attached", timeout=MOVES_MS)
     edge = page.locator(".stage g.edge.moving")
     expect(edge).to_have_count(1, timeout=MOVES_MS)
+    x, y = page.evaluate(MIDDLE)
+    page.mouse.move(x, y)
+    expect(page.locator(".tip")).to_contain_text("1 events")
     node(page, "Shop").click()
-    expect(card(page, "Agent Shop")).to_contain_text("1 events", timeout=MOVES_MS)
+    expect(card(page, "Agent Shop")).to_contain_text("1 events")
     page.keyboard.press("Escape")
     page.get_by_role("link", name="Drift").click()
     shown = card(page, "Drift")
