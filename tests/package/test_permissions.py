@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
+from chalicelib.wire import Placed
+from eventyard.core.event import Event
 from infra.package import ROOT
 
 _ALLOWED = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
@@ -59,7 +61,10 @@ def test_the_http_function_is_allowed_all_it_does(platform, http, calls):
     for path in (
         f"/api/v1/events/{event_id}",
         "/api/v1/events/mine",
+        "/api/v1/events/mine/causality",
         "/api/v1/events",
+        "/api/graph/traffic",
+        "/api/graph/traffic?window=7d",
         "/api/v1/keys",
         "/api/v1/stats",
         "/api/v1/queues",
@@ -192,7 +197,7 @@ def test_the_relay_is_allowed_all_it_does(platform, http, pump, calls):
 def test_routing_is_allowed_all_it_does(platform, http, pump, gateway, calls):
     connect(platform, events="*")
     connect(platform, "c2", events="*")
-    http.post("/api/v1/events", {"type": "a.b"})
+    http.post("/api/v1/events", {"type": "a.b", "causation_id": "x"})
     pump.relay()
     records = pump.messages("routing")
     records.append({"messageId": "poison", "body": "{"})
@@ -203,6 +208,7 @@ def test_routing_is_allowed_all_it_does(platform, http, pump, gateway, calls):
     platform.router.route({"Records": records})
 
     noted = {"dynamodb:BatchGetItem", "dynamodb:PutItem", "sqs:SendMessage"}
+    noted |= {"dynamodb:BatchWriteItem", "dynamodb:UpdateItem"}
     assert noted <= calls <= allowed("Route")
 
 
@@ -235,12 +241,17 @@ def test_the_sweep_is_allowed_all_it_does(platform, http, gateway, calls):
     later = platform.log.clock() + 320
     platform.log.clock = platform.connections.clock = lambda: later
     platform.agenda.clock = lambda: later
+    platform.tally.published([Placed("0" * 26, Event("a.b"))])
+    platform.tally.flush()
+    platform.traffic.clock = lambda: later + 7_200
     calls.clear()
 
     assert platform.sweep() == {"relayed": 1, "gone": 1, "done": 2}
 
     assert {"sns:Publish", "dynamodb:DeleteItem"} <= calls <= allowed("Sweep")
     assert {"s3:PutObject", "sqs:SendMessage"} <= calls
+    # What was counted is put together, too.
+    assert platform.traffic.table.get("traffic-hours", "~until")
 
 
 def test_the_socket_functions_are_allowed_all_they_do(locked, calls):
