@@ -55,7 +55,9 @@ def flow(*more: Edge, suffix: str = "") -> FlowModel:
     return FlowModel.of(events, agents, [*edges, *more])
 
 
-def push(platform: RunningPlatform, project: str, model: FlowModel, **more: Any) -> None:
+def push(
+    platform: RunningPlatform, project: str, model: FlowModel, **more: Any
+) -> None:
     for kind in GRAPH_TYPES:
         wish = {
             "graph_type": kind,
@@ -209,11 +211,13 @@ def test_two_versions_are_compared_in_the_picture_and_in_words(
     chosen = page.get_by_role("combobox", name="Compare with")
     chosen.select_option("1")
     shown = card(page, "Changes")
-    expect(shown.get_by_role("listitem").filter(has_text="mail listens to")).to_contain_text("+")
+    expect(
+        shown.get_by_role("listitem").filter(has_text="mail listens to")
+    ).to_contain_text("+")
     gone = shown.get_by_role("listitem").filter(has_text="event OrderPlaced")
-    expect(gone.filter(has_text="−")).to_have_count(1)
+    expect(gone.filter(has_text="\N{MINUS SIGN}")).to_have_count(1)
     expect(node(page, "mail")).to_have_class(re.compile("added"))
-    expect(node(page, "− OrderPlaced")).to_have_class(re.compile("removed"))
+    expect(node(page, "\N{MINUS SIGN} OrderPlaced")).to_have_class(re.compile("removed"))
     shown.get_by_role("link", name="End comparing").click()
     expect(page.locator(".stage .removed")).to_have_count(0)
 
@@ -230,7 +234,12 @@ def test_a_new_push_is_shown_without_a_reload(
 def test_a_graph_is_taken_away_as_a_file(page: Page, address: str) -> None:
     page.goto(address)
     expect(node(page, "OrderPlaced")).to_be_visible()
-    starts = {"SVG": b"<svg", "PNG": b"\x89PNG", "Mermaid": b"graph TD", "DOT": b"digraph"}
+    starts = {
+        "SVG": b"<svg",
+        "PNG": b"\x89PNG",
+        "Mermaid": b"graph TD",
+        "DOT": b"digraph",
+    }
     for name, start in starts.items():
         page.locator("summary", has_text="Export").click()
         with page.expect_download() as saved:
