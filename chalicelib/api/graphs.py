@@ -59,7 +59,12 @@ _NONE: Final = "There is no such graph, or no such version of it."
 
 
 @routes.post(
-    _GRAPH, scope=WRITE, body="graphs.NewGraph", answer="graphs.Pushed", status=201
+    _GRAPH,
+    scope=WRITE,
+    body="graphs.NewGraph",
+    answer="graphs.Pushed",
+    status=201,
+    also={404: "There is no such upload, or it was taken already."},
 )
 def push_graph(call: Call) -> Any:
     """Keep a graph as the newest version, unless it is that already."""

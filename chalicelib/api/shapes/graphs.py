@@ -206,13 +206,6 @@ class GraphDiff(Answer):
     changed: Changes
 
 
-class Circle(Answer):
-    """Events and agents in a circle: each agent listens to the event at its place."""
-
-    events: list[str]
-    agents: list[str]
-
-
 class Analysis(Compared):
     """What is odd about a version, and how its events lead to each other."""
 
@@ -221,7 +214,9 @@ class Analysis(Compared):
     anomalies: dict[str, Any]
     entries: list[str] = Field(description="Listened to, and published by nobody.")
     terminals: list[str] = Field(description="Published, and listened to by nobody.")
-    cycles: list[Circle]
+    cycles: list[list[str]] = Field(
+        description="Names of events and agents in turn, an event first."
+    )
     chains: list[list[str]] = Field(description="Ways from entry events, by names.")
 
 

@@ -148,6 +148,7 @@ function Foot({ graph, wish, traffic }) {
   const count = traffic.edges && [...traffic.edges.values()].filter((edge) => edge.count > 0).length;
   const live = wish.live === "off" ? "" : count ? `${plural(count, "connection")} moved in the last ${wish.live}` : traffic.edges ? `No traffic in the last ${wish.live}` : "";
   return html`<footer class="flow-foot"><p class="muted">${words}</p>
+    ${count > 0 && html`<p class="key-live"><span>moving</span><span class="failing">✕ failing</span><span class="still">not seen</span><span class="extra">not in the code</span></p>`}
     <p class="muted">${live}</p>
     <${Announce} text=${graph.flow ? `${plural(graph.flow.nodes.size, "node")} shown. ${live}` : ""} /></footer>`;
 }

@@ -5,7 +5,6 @@ import "./dompurify.js";
 const LONGEST_MS = 30_000;
 const FORBIDDEN = ["style", "script", "image", "use", "foreignObject", "animate", "set", "animateTransform", "animateMotion", "filter"];
 const MANY = 120;
-const VERY_MANY = 300;
 const KINDS = new Set(["graph", "node", "edge", "cluster", "event", "agent", "failed", "rejected", "test"]);
 const waiting = new Map();
 let worker = null;
@@ -15,10 +14,7 @@ let asked = 0;
  * DOT from which many nodes are drawn well. Names are wider than high, so from left to
  * right needs less room; boxes around namespaces stretch a large picture to a thread.
  */
-export function turned(dot, nodes) {
-  if (nodes <= MANY) return dot;
-  return dot.replace(/\brankdir="?TB"?/, `rankdir=LR${nodes > VERY_MANY ? " clusterrank=none" : ""}`);
-}
+export const turned = (dot, nodes) => (nodes > MANY ? dot.replace(/\brankdir="?TB"?/, "rankdir=LR clusterrank=none") : dot);
 
 /** Lay DOT out as the text of an SVG; rejects where Graphviz cannot, or takes too long. */
 export function layOut(dot) {

@@ -1,10 +1,13 @@
 // The model of a graph, as the page asks of it: who is next to whom, what is hidden,
 // what a search finds. No DOM here.
 
+import { topicMatcher } from "./topics.js";
+
 const MOST_HITS = 50;
 
 export const eventKey = (name) => `event:${name}`;
 export const agentKey = (id) => `agent:${id}`;
+export const clusterKey = (namespace) => `cluster:${namespace}`;
 export const edgeKey = ({ agent, event, kind }) => (kind === "publishes" ? `pub:${agent}|${event}` : `sub:${event}|${agent}`);
 
 /** A name without case and separators: `OrderPaid` is `order.paid` is `order_paid`. */
@@ -20,6 +23,7 @@ export class Flow {
     this.edges = new Map();
     this.around = new Map();
     this.loosely = new Map();
+    this.patterns = [];
     for (const one of model?.events ?? []) this.put({ ...one, key: eventKey(one.name), kind: "event" });
     for (const one of model?.agents ?? []) this.put({ ...one, key: agentKey(one.id), kind: "agent", name: one.label || one.id });
     for (const edge of model?.edges ?? []) this.join(edge);
@@ -29,6 +33,7 @@ export class Flow {
     this.nodes.set(node.key, node);
     this.around.set(node.key, []);
     if (node.kind !== "event") return;
+    if (node.pattern) this.patterns.push([topicMatcher([node.name]), node]);
     const same = loose(node.name);
     this.loosely.set(same, [...(this.loosely.get(same) ?? []), node]);
   }
@@ -77,6 +82,7 @@ export class Flow {
       const edges = this.around.get(node.key);
       if (node.kind === "agent" && edges.length && edges.every(({ event }) => gone.has(eventKey(event)))) gone.add(node.key);
     }
+    for (const name of off) gone.add(clusterKey(name));
     for (const edge of this.edges.values()) if (gone.has(edge.from) || gone.has(edge.to)) gone.add(edge.key);
     return gone;
   }
@@ -97,7 +103,8 @@ export class Flow {
   /** The edges on which an event of this type, from this source, is seen to move. */
   moved(type, source) {
     const from = loose(source ?? "");
-    return (this.loosely.get(loose(type)) ?? []).flatMap(({ key }) => {
+    const fitting = this.patterns.filter(([fits]) => fits(type)).map(([, node]) => node);
+    return [...new Set([...(this.loosely.get(loose(type)) ?? []), ...fitting])].flatMap(({ key }) => {
       const edges = this.around.get(key);
       const sent = edges.filter((edge) => edge.kind === "publishes");
       const own = sent.filter((edge) => loose(edge.agent) === from || loose(this.nodes.get(edge.from).name) === from);

@@ -1,7 +1,7 @@
 // One picture in the page: which of its parts stand for what, and the marks put on them.
 // Parts are marked in place, so nothing is laid out again.
 
-import { formatRate, widthFor } from "./flowmodel.js";
+import { clusterKey, formatRate, widthFor } from "./flowmodel.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MOST_LABELS = 80;
@@ -25,6 +25,7 @@ export class Picture {
     for (const part of svg.querySelectorAll("g.node, g.edge")) this.take(part);
     this.under = element("g", { class: "overlay" });
     this.over = element("g", { class: "overlay" });
+    for (const part of svg.querySelectorAll("g.cluster")) this.parts.set(clusterKey(part.key.title.replace(/^cluster_/, "")), [part]);
     const first = svg.querySelector("g.node, g.edge");
     (first?.parentNode ?? svg).insertBefore(this.under, first);
     (first?.parentNode ?? svg).append(this.over);
@@ -37,6 +38,7 @@ export class Picture {
     if (!key) return;
     if (!this.parts.has(key)) this.parts.set(key, []);
     this.parts.get(key).push(part);
+    if (part.classList.contains("edge")) grip(part);
   }
 
   has(key) {
@@ -128,8 +130,9 @@ export class Picture {
   paint(edges) {
     this.drop("rate");
     this.drop("extra");
-    this.svg.classList.toggle("live", Boolean(edges?.size));
-    const labelled = [...(edges?.values() ?? [])].filter(({ count }) => count > 0).length <= MOST_LABELS;
+    const moving = [...(edges?.values() ?? [])].filter(({ count }) => count > 0).length;
+    const labelled = moving <= MOST_LABELS;
+    this.svg.classList.toggle("live", moving > 0);
     for (const { key } of this.flow.edges.values()) {
       for (const part of this.parts.get(key) ?? []) this.flowing(part, edges?.get(key), labelled);
     }
@@ -192,6 +195,12 @@ export class Picture {
     clearInterval(this.calming);
     this.calming = null;
   }
+}
+
+// A line is too thin to be pointed at: something wider that is not painted lies on it.
+function grip(part) {
+  const line = part.querySelector("path");
+  if (line) part.append(element("path", { class: "grip", d: line.getAttribute("d"), fill: "none" }));
 }
 
 const middle = ({ x, y, width, height }) => ({ x: x + width / 2, y: y + height / 2 });

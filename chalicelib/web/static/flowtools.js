@@ -108,7 +108,7 @@ const withChosen = (names, chosen) => (names.includes(chosen) ? names : [chosen,
 
 /** Which version is shown, and with which it is compared. */
 export function Versions({ wish, stamp, refs }) {
-  const { data } = useAsk(() => getVersions(wish.type, { project: wish.project, ref: wish.ref }), [wish.type, wish.project, wish.ref, stamp].join("\n"));
+  const { data } = useAsk(() => (stamp ? getVersions(wish.type, { project: wish.project, ref: wish.ref }) : Promise.resolve(null)), [wish.type, wish.project, wish.ref, stamp].join("\n"));
   const versions = data?.versions ?? [];
   const others = refs.filter((ref) => ref !== (wish.ref ?? "main"));
   if (versions.length < 2 && !others.length && !wish.version && !wish.base) return null;
@@ -169,7 +169,7 @@ export function Exports({ wish, picture }) {
 // As it was laid out: without the marks and colours of this page.
 function svgText({ svg, whole }) {
   const copy = svg.cloneNode(true);
-  for (const part of copy.querySelectorAll(".overlay")) part.remove();
+  for (const part of copy.querySelectorAll(".overlay, .grip")) part.remove();
   for (const part of copy.querySelectorAll("[style]")) part.removeAttribute("style");
   copy.removeAttribute("preserveAspectRatio");
   copy.removeAttribute("class");
