@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from html import escape
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Response
 
 from chalicelib.api._endpoint import Call, Faults, answer_json
-from chalicelib.graphs.service import FORMATS, Filters
-from chalicelib.graphs.store import Version
+from chalicelib.graphs.names import FORMATS
 from eventyard.core.errors import InvalidRequestError
 from eventyard.core.wire import dumps
+
+if TYPE_CHECKING:
+    from chalicelib.graphs.service import Filters
+    from chalicelib.graphs.store import Version
 
 _SVG: Final = "image/svg+xml"
 _TEXT: Final = "text/plain"
@@ -64,25 +66,24 @@ PICTURE: Final = Faults(_write_picture, None, _SVG)
 
 
 def _picture(message: str, advice: str) -> str:
-    def line(y: int, size: int, colour: str, text: str) -> str:
-        return (
-            f'<text x="400" y="{y}" font-size="{size}" fill="{colour}" '
-            f'text-anchor="middle" font-family="sans-serif">{escape(text)}</text>'
-        )
+    from html import escape
+    from textwrap import wrap
 
+    # What XML cannot carry must not make the picture of an error one.
+    plain = "".join(c if c.isprintable() else " " for c in message)
+    lines = [(line, 18, "#b91c1c") for line in wrap(plain, 80)[:4]]
+    lines.append((advice, 14, "#57534e"))
+    drawn = (
+        f'<text x="400" y="{160 + 30 * at}" font-size="{size}" fill="{colour}" '
+        f'text-anchor="middle" font-family="sans-serif">{escape(line)}</text>'
+        for at, (line, size, colour) in enumerate(lines)
+    )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="400" '
         'viewBox="0 0 800 400"><rect width="800" height="400" fill="#fafafa"/>'
-        + line(180, 18, "#b91c1c", _short(message))
-        + line(220, 14, "#57534e", advice)
+        + "".join(drawn)
         + "</svg>"
     )
-
-
-def _short(message: str) -> str:
-    # What XML cannot carry must not make the picture of an error one.
-    plain = "".join(c if c.isprintable() else " " for c in message)
-    return plain if len(plain) <= 90 else f"{plain[:89]}…"  # noqa: PLR2004
 
 
 def content(call: Call, version: Version, wanted: str) -> Response:

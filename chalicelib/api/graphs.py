@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import Response
 
@@ -10,10 +10,12 @@ from chalicelib.api import _graphs as answers
 from chalicelib.api._endpoint import Call, Routes
 from chalicelib.api._graphs import PICTURE, PLAIN
 from chalicelib.api._parameters import CURSOR, Parameter, limit
-from chalicelib.graphs.content import DEFAULT_PROJECT, DEFAULT_REF, TYPES, Place
-from chalicelib.graphs.service import Filters, shown
-from chalicelib.graphs.store import Version
+from chalicelib.graphs.names import DEFAULT_PROJECT, DEFAULT_REF, TYPES
 from eventyard.core.errors import InvalidRequestError, PayloadTooLargeError
+
+if TYPE_CHECKING:
+    from chalicelib.graphs.content import Place
+    from chalicelib.graphs.store import Version
 
 routes = Routes(__name__, PLAIN)
 READ: Final = "graph:read"
@@ -57,7 +59,12 @@ _NONE: Final = "There is no such graph, or no such version of it."
 
 
 @routes.post(
-    _GRAPH, scope=WRITE, body="graphs.NewGraph", answer="graphs.Pushed", status=201
+    _GRAPH,
+    scope=WRITE,
+    body="graphs.NewGraph",
+    answer="graphs.Pushed",
+    status=201,
+    also={404: "There is no such upload, or it was taken already."},
 )
 def push_graph(call: Call) -> Any:
     """Keep a graph as the newest version, unless it is that already."""
@@ -85,7 +92,7 @@ def start_upload(call: Call) -> Any:
     """Tell where to PUT the body of a push that is too large for a request."""
     from chalicelib.api.shapes.graphs import NewUpload
 
-    return call.platform.graphs.service.uploads.start(call.body(NewUpload).bytes)
+    return call.platform.graphs.service.uploads.start(call.body(NewUpload).size)
 
 
 @routes.get(
@@ -161,6 +168,7 @@ def graph_impact(call: Call) -> Any:
 def filter_graph(call: Call, graph_type: str) -> Response:
     """Draw a part of a graph: agents, too, are of the namespaces only."""
     from chalicelib.api.shapes.graphs import Filter
+    from chalicelib.graphs.service import Filters
 
     wish = call.body(Filter)
     namespaces = None if wish.namespaces is None else tuple(wish.namespaces)
@@ -191,6 +199,8 @@ def get_graph(call: Call, graph_type: str) -> Response:
 )
 def list_graph_versions(call: Call, graph_type: str) -> Any:
     """List the versions of a graph, newest first."""
+    from chalicelib.graphs.service import shown
+
     service = call.platform.graphs.service
     head = service.find(_place(call, graph_type))
     before = _number(call.take(CURSOR))
@@ -244,6 +254,8 @@ def delete_graphs(call: Call) -> Any:
 )
 def draw_graph(call: Call, graph_type: str) -> Response:
     """Draw a graph, or a part of it; what goes wrong is a picture as well."""
+    from chalicelib.graphs.service import Filters
+
     namespaces = tuple(sorted({n for n in call.take(_NAMESPACES) if n}))
     filters = Filters(
         namespaces=namespaces or None,
@@ -257,6 +269,8 @@ def draw_graph(call: Call, graph_type: str) -> Response:
 
 
 def _place(call: Call, graph_type: str) -> Place:
+    from chalicelib.graphs.content import Place
+
     return Place(call.take(_PROJECT), call.take(_REF), graph_type)
 
 

@@ -54,29 +54,35 @@ def _before(
 
 def analysis(service: GraphService, version: Version) -> dict[str, Any]:
     """Tell what is odd about a version, and how events lead to each other."""
-    from eventyard.core.graph import analysis as analyse
+    from eventyard.core.graph.analysis import (
+        anomalies,
+        chains,
+        cycles,
+        entries,
+        terminals,
+    )
 
     flow = service.flow(version)
     return {
         "graph_type": version.place.type,
         "project": version.place.project,
         **_named(version),
-        "anomalies": analyse.anomalies(flow),
-        "entries": analyse.entries(flow),
-        "terminals": analyse.terminals(flow),
-        "cycles": analyse.cycles(flow),
-        "chains": analyse.chains(flow),
+        "anomalies": anomalies(flow),
+        "entries": entries(flow),
+        "terminals": terminals(flow),
+        "cycles": cycles(flow),
+        "chains": chains(flow),
     }
 
 
 def impact(service: GraphService, version: Version, event: str) -> dict[str, Any]:
     """Tell whom a change of an event concerns; raises NotFoundError."""
-    from eventyard.core.graph import analysis as analyse
+    from eventyard.core.graph.analysis import impact as impact_of
 
     flow = service.flow(version)
     if all(one.name != event for one in flow.events):
         raise NotFoundError(f'There is no event "{event:.200}" in this graph.')
-    return {**_named(version), "impact": analyse.impact(flow, event)}
+    return {**_named(version), "impact": impact_of(flow, event)}
 
 
 def _named(version: Version) -> dict[str, Any]:

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from chalicelib.graphs.names import DEFAULT_PROJECT, DEFAULT_REF, TYPES
 from chalicelib.graphs.sanitise import sanitise
 from eventyard.core.errors import EventRouterError, InvalidRequestError
 from eventyard.core.graph.model import FlowModel
 from eventyard.core.wire import dumps
 
-#: In the order in which messages name them.
-TYPES: Final = ("simplified", "complete", "full-tree")
-DEFAULT_PROJECT: Final = "default"
-DEFAULT_REF: Final = "main"
 _NAME: Final = re.compile(r"[\w./@ -]{1,128}")
 #: Names are part of a key of the table, which is counted in bytes.
 _NAME_BYTES: Final = 384

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 #: The one copy: what browsers draw with is what is drawn with here.
 SOURCE: Final = Path(__file__).parent.parent / "web" / "static" / "viz.js"
-#: Where packaging puts the compiled module.
-PACKAGED: Final = Path(__file__).parent / "graphviz.cwasm"
+#: The compiled module, as packaging puts it beside the package `wasmtime`.
+NAME: Final = "graphviz.cwasm"
 #: Of the WebAssembly within `SOURCE`, which the numbers of its functions go with.
 DIGEST: Final = "b113d594ef25f4da9d12e83f7f1550f00aae8e8fa911ebc4c4417ec1293f1451"
 _OPENING: Final = "function findWasmBinary(){return binaryDecode('"
@@ -66,13 +66,19 @@ def load(within: Engine) -> Module:
     """Load the compiled module: what was packaged, else what was compiled here."""
     from wasmtime import Module, WasmtimeError
 
-    for path in filter(_is_trusted, (PACKAGED, _kept_path())):
-        # Made by another version of wasmtime, or for another processor.
-        with contextlib.suppress(WasmtimeError):
-            return Module.deserialize_file(within, str(path))
+    for path in (_packaged_path(), _kept_path()):
+        # It may be of another version of wasmtime, or for another processor.
+        with contextlib.suppress(WasmtimeError, OSError):
+            return Module.deserialize_file(within, str(_trusted(path)))
     module = Module(within, webassembly())
     _keep(_kept_path(), bytes(module.serialize()))
     return module
+
+
+def _packaged_path() -> Path:
+    import wasmtime
+
+    return Path(wasmtime.__file__).parent.with_name(NAME)
 
 
 def _kept_path() -> Path:
@@ -80,16 +86,14 @@ def _kept_path() -> Path:
     return Path(tempfile.gettempdir()) / name
 
 
-def _is_trusted(path: Path) -> bool:
+def _trusted(path: Path) -> Path:
     # A compiled module is machine code: one that others could write is not run.
-    try:
-        found = path.lstat()
-    except OSError:
-        return False
-    if path == PACKAGED:
-        return True
-    writable = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid() and not writable
+    found = path.lstat()
+    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ours = path == _packaged_path() or found.st_uid == os.getuid()
+    if others or not ours or not stat.S_ISREG(found.st_mode):
+        raise PermissionError(f"Others could have written {path}.")
+    return path
 
 
 def _keep(path: Path, code: bytes) -> None:

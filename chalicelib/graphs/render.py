@@ -101,10 +101,14 @@ class WasmRenderer:
             if trap.trap_code in (TrapCode.INTERRUPT, TrapCode.STACK_OVERFLOW):
                 raise too_large() from trap
             raise sandbox.failure(str(trap)) from trap
-        except WasmtimeError as error:
+        except (WasmtimeError, _EndedError) as error:
             raise sandbox.failure(str(error)) from error
         finally:
             timer.cancel()
+
+
+class _EndedError(Exception):
+    """Graphviz ended its program."""
 
 
 class _Sandbox:
@@ -196,18 +200,24 @@ class _Sandbox:
         return 0
 
     def _grow(self, wanted: int) -> int:
+        from wasmtime import WasmtimeError
+
         wanted %= 2**32
         present = self._memory.data_len(self._store)
-        # A fifth more than asked for, so that it is not asked for again and again.
+        # A fifth more than there is, so that it is not asked for again and again.
         size = max(wanted, min(present + present // 5, self._limit))
         if size > self._limit:
             self._is_full = True
             return 0
-        self._memory.grow(self._store, -(-(size - present) // _PAGE))
+        try:
+            self._memory.grow(self._store, -(-(size - present) // _PAGE))
+        except WasmtimeError:
+            self._is_full = True
+            return 0
         return 1
 
     def _end(self, *_: int) -> None:
-        raise RuntimeError("Graphviz gave up")
+        raise _EndedError("Graphviz gave up")
 
 
 def check_length(dot: str) -> None:

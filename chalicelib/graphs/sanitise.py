@@ -50,8 +50,9 @@ _VALUES: Final = _PROPERTIES | _GEOMETRY
 #: What a value may be made of; a colon or an @ would be another language already.
 _VALUE: Final = re.compile(r"[\w\s.,;#%()+\-'/]*")
 #: The only references: to something in the same drawing.
-_LOCAL: Final = re.compile(r"#[\w.:|\- ]+")
-_CALL: Final = re.compile(r"([a-z-]+)\s*\(([^()]*)\)?", re.IGNORECASE)
+_LOCAL: Final = re.compile(r"#[^\s()'\"\\<>]+")
+_LOCAL_URL: Final = re.compile(rf"url\(\s*(['\"]?){_LOCAL.pattern}\1\s*\)")
+_CALL: Final = re.compile(r"([^\s,;()]*)\s*\(")
 _CALLS: Final = _words(
     "matrix translate translatex translatey scale rotate skewx skewy rgb rgba hsl hsla"
 )
@@ -203,12 +204,7 @@ def _style(text: str) -> str | None:
 
 
 def _is_harmless(value: str) -> bool:
-    if not _VALUE.fullmatch(value):
-        return False
-    return all(_is_known_call(*found) for found in _CALL.findall(value))
-
-
-def _is_known_call(name: str, inside: str) -> bool:
-    if name.lower() == "url":
-        return _LOCAL.fullmatch(inside.strip().strip("'\"")) is not None
-    return name.lower() in _CALLS
+    rest = _LOCAL_URL.sub("", value)
+    return _VALUE.fullmatch(rest) is not None and all(
+        name.lower() in _CALLS for name in _CALL.findall(rest)
+    )

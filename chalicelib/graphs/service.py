@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from chalicelib.auth import Principal
-from chalicelib.graphs.content import TYPES, Content, Place, named, read_push
+from chalicelib.graphs.content import Content, Place, named, read_push
 from chalicelib.graphs.drawings import Drawings
+from chalicelib.graphs.names import TYPES
 from chalicelib.graphs.store import GraphStore, Version
 from chalicelib.graphs.uploads import Uploads
 from eventyard.core.errors import InvalidRequestError, NotFoundError
 from eventyard.core.graph.model import FlowModel
-
-#: What a graph can be had as.
-FORMATS: Final = ("dot", "svg", "json", "mermaid", "asyncapi", "text")
 
 
 @dataclass(frozen=True, slots=True)

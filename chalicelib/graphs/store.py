@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from chalicelib.aws import Aws, Item
-from chalicelib.graphs.content import TYPES, Content, Place, Push
+from chalicelib.graphs.content import Content, Place, Push
+from chalicelib.graphs.names import TYPES
 from chalicelib.table import Table, ThrottledError
 from eventyard.core.errors import NotFoundError
 from eventyard.core.wire import loads

@@ -80,8 +80,10 @@ class Pushed(Answer):
 class NewUpload(Body):
     """How large the upload will be."""
 
-    bytes: int | None = Field(
-        default=None, ge=1, description="With it nothing of another size is taken."
+    size: int | None = Field(
+        default=None,
+        ge=1,
+        description="In bytes; with it nothing of another size is taken.",
     )
 
 
@@ -204,13 +206,6 @@ class GraphDiff(Answer):
     changed: Changes
 
 
-class Circle(Answer):
-    """Events and agents in a circle: each agent listens to the event at its place."""
-
-    events: list[str]
-    agents: list[str]
-
-
 class Analysis(Compared):
     """What is odd about a version, and how its events lead to each other."""
 
@@ -219,7 +214,9 @@ class Analysis(Compared):
     anomalies: dict[str, Any]
     entries: list[str] = Field(description="Listened to, and published by nobody.")
     terminals: list[str] = Field(description="Published, and listened to by nobody.")
-    cycles: list[Circle]
+    cycles: list[list[str]] = Field(
+        description="Names of events and agents in turn, an event first."
+    )
     chains: list[list[str]] = Field(description="Ways from entry events, by names.")
 
 

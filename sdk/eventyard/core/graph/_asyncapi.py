@@ -73,14 +73,10 @@ def _channel(event: EventNode, channels: dict[str, str]) -> dict[str, Any]:
 
 
 def _message(event: EventNode) -> dict[str, Any]:
-    told = {"failed": event.failed, "rejected": event.rejected}
-    return {
-        "name": event.name,
-        "tags": [
-            {"name": event.namespace},
-            *({"name": name} for name, holds in told.items() if holds),
-        ],
-    }
+    marks = ["failed"] * event.failed + ["rejected"] * event.rejected
+    # A namespace may be called like a mark, and no tag may come twice.
+    tags = dict.fromkeys([event.namespace, *marks])
+    return {"name": event.name, "tags": [{"name": name} for name in tags]}
 
 
 def _operation(edge: Edge, channel: str, agent: AgentNode) -> dict[str, Any]:

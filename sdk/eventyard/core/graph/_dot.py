@@ -12,6 +12,7 @@ from eventyard.core.graph.style import Style
 
 # What neither DOT nor XML can hold.
 _BARRED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_PLAIN = re.compile(r"[\n\x20\x21\x23-\x5b\x5d-\x7e\xa0-\ud7ff]*+")
 # What would end a class, or the attribute that holds it.
 _UNCLASSY = re.compile("[\x00-\x20\x7f%\"\\\\&<>']")
 _PREFIX: Final = {"publishes": "pub", "subscribes": "sub"}
@@ -24,8 +25,9 @@ FAILED, REJECTED = "#c62828", "#b26a00"
 
 def quoted(text: str) -> str:
     """Return a DOT string; what no drawing can hold becomes U+FFFD."""
-    clean = _BARRED.sub("\ufffd", text)
-    return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if _PLAIN.fullmatch(text) is None:
+        text = _BARRED.sub("\ufffd", text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def worded(text: str) -> str:

@@ -13,7 +13,7 @@ _STYLES: Final = (
     "  classDef agentNode fill:#fff3e0,stroke:#e65100,color:#000",
 )
 # What Mermaid, or the markup it makes, could take for more than text.
-_ACTIVE = re.compile("[^\\w .:/,()+*=!?@$-]|[\x00-\x1f]")
+_ACTIVE = re.compile("[^\\w .:/,()+*=!?@-]|[\x00-\x1f]")
 
 
 def mermaid(model: FlowModel) -> str:
@@ -48,9 +48,12 @@ def _escaped(text: str) -> str:
 
 def _entity(found: re.Match[str]) -> str:
     code = ord(found[0])
-    if code > 0x7F:  # noqa: PLR2004
-        return found[0]
-    return " " if code < 0x20 else f"#{code};"  # noqa: PLR2004
+    if not found[0].isprintable():
+        return " "
+    return found[0] if code > _ASCII else f"#{code};"
+
+
+_ASCII: Final = 0x7F
 
 
 class _Ids:

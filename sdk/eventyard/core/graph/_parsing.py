@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from eventyard.core.graph._tokens import Token, fault, tokens
+from eventyard.core.graph._tokens import Token, fault, pairs, tokens
 from eventyard.core.graph.model import MOST_EDGES, MOST_NODES
 
 #: How deep subgraphs may stand in each other.
@@ -61,20 +61,22 @@ class _Parser:
             raise self._wrong("text after the end of the graph")
         return self._drawn
 
-    def _statements(self) -> None:
+    def _statements(self, depth: int = 1) -> None:
+        """Read up to the brace that closes the scope of a depth, and past it."""
         # The braces that are open are a list, and no recursion: they may be many.
-        while len(self._scopes) > 0:
+        while True:
             if self._take("}"):
+                if len(self._scopes) == depth:
+                    return
                 self._close()
             elif not (self._take(";") or self._take(",")):
                 self._statement()
 
     def _close(self) -> None:
         closed = self._scopes.pop()
-        if self._scopes:
-            self._scopes[-1].named.update(closed.named)
-            if self._word.kind == "arrow":
-                self._edges([*closed.named])
+        self._scopes[-1].named.update(closed.named)
+        if self._word.kind == "arrow":
+            self._edges([*closed.named])
 
     def _statement(self) -> None:
         word = self._word
@@ -140,22 +142,12 @@ class _Parser:
         """Read the subgraph in an edge, such as `{b c}` in `a -> {b c}`."""
         if self._take_word("subgraph") and self._word.kind in ("name", "text"):
             self._identity()
-        depth = len(self._scopes)
+        outside = len(self._scopes)
         self._open()
-        while not self._closes(depth):
-            if not (self._take(";") or self._take(",")):
-                self._statement()
+        self._statements(outside + 1)
         closed = self._scopes.pop()
         self._scopes[-1].named.update(closed.named)
         return [*closed.named]
-
-    def _closes(self, depth: int) -> bool:
-        if not self._take("}"):
-            return False
-        if len(self._scopes) == depth + 1:
-            return True
-        self._close()
-        return False
 
     def _named(self, name: str) -> None:
         scope = self._scopes[-1]
@@ -167,15 +159,23 @@ class _Parser:
 
     def _attributes(self) -> Attributes:
         found: Attributes = {}
-        while self._take("["):
-            while not self._take("]"):
-                if self._take(",") or self._take(";"):
-                    continue
-                name = self._identity()
-                value = self._value() if self._take("=") else "true"
-                if name in _KEPT:
-                    found[name] = value
-        return found
+        while True:
+            if self._word.kind == "list":
+                found.update(pairs(self._word.text, _KEPT))
+                self._next()
+            elif self._take("["):
+                found.update(self._pairs())
+            else:
+                return found
+
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        while not self._take("]"):
+            if self._take(",") or self._take(";"):
+                continue
+            name = self._identity()
+            value = self._value() if self._take("=") else "true"
+            if name in _KEPT:
+                yield name, value
 
     def _value(self) -> str:
         if self._word.kind == "html":

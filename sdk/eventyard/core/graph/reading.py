@@ -29,6 +29,7 @@ _SHAPES: Final[dict[str, _Kind]] = {
     **dict.fromkeys(("box", "rect", "rectangle", "square", "box3d"), "agent"),
 }
 _PERCENT = re.compile("%([0-9A-F]{2})")
+_SPACES = re.compile(r"[ \t\n\f\r]+")
 _COUNT = re.compile("[1-9][0-9]{0,8}")
 _MOST_TOLD = 100
 
@@ -122,8 +123,13 @@ class _Reading:
         return None
 
 
+def _classes(told: Attributes) -> list[str]:
+    # Only these spaces part classes in a page.
+    return _SPACES.split(told.get("class", ""))
+
+
 def _is_end(name: str, told: Attributes) -> bool:
-    classes = told.get("class", "").split()
+    classes = _classes(told)
     if "event" in classes or "agent" in classes:
         return False
     return name.upper() in _ENDS or told.get("label", "").upper() in _ENDS
@@ -131,7 +137,7 @@ def _is_end(name: str, told: Attributes) -> bool:
 
 def _kind(told: Attributes) -> _Kind | None:
     given = told.get("id", "").partition(":")[0]
-    classes = told.get("class", "").split()
+    classes = _classes(told)
     if given == "event" or "event" in classes:
         return "event"
     if given == "agent" or "agent" in classes:
@@ -193,7 +199,7 @@ def _decoded(text: str) -> str:
 
 
 def _event(name: str, told: Attributes) -> EventNode:
-    classes = told.get("class", "").split()
+    classes = _classes(told)
     failed, rejected = outcome(name)
     ours = "event" in classes
     return EventNode(
@@ -206,7 +212,7 @@ def _event(name: str, told: Attributes) -> EventNode:
 
 
 def _agent(name: str, told: Attributes) -> AgentNode:
-    classes = told.get("class", "").split()
+    classes = _classes(told)
     label = _decoded(told.get("label", "")) if "agent" in classes else ""
     return AgentNode(
         name, _short(label or name), _namespace(classes), "test" in classes
