@@ -7,7 +7,8 @@ from typing import Any, Final
 from chalicelib.api._endpoint import Call, Routes
 from chalicelib.api._graphs import PLAIN
 from chalicelib.api._parameters import Parameter
-from chalicelib.graphs.content import DEFAULT_PROJECT, DEFAULT_REF, TYPES, Place
+from chalicelib.graphs.content import Place
+from chalicelib.graphs.names import DEFAULT_PROJECT, DEFAULT_REF, TYPES
 
 routes = Routes(__name__, PLAIN)
 READ: Final = "graph:read"
