@@ -159,8 +159,16 @@ def _trim(target: Path) -> None:
     for entry in (target / "botocore" / "data").iterdir():
         if entry.is_dir() and entry.name not in _SERVICES:
             shutil.rmtree(entry)
-    for waste in ("boto3/data", "boto3/examples", "jsonschema/tests", "bin"):
+    for waste in (
+        "boto3/data",
+        "boto3/examples",
+        "jsonschema/tests",
+        "dateutil/zoneinfo",  # botocore knows UTC alone
+        "bin",
+    ):
         shutil.rmtree(target / waste, ignore_errors=True)
+    for record in target.glob("*.dist-info/RECORD"):
+        record.unlink()
 
 
 def _compile_tree(target: Path) -> None:
@@ -182,11 +190,10 @@ def _stage(dependencies: Path, stage: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "deployments", "deployed")
     for name in ("chalicelib", ".chalice"):
         shutil.copytree(ROOT / name, stage / name, ignore=ignore)
-    shutil.copytree(
-        (ROOT / "vendor" / "eventyard").resolve(),
-        stage / "vendor" / "eventyard",
-        ignore=ignore,
-    )
+    # The server takes no more of the package than this (import-linter holds it).
+    package = (ROOT / "vendor" / "eventyard").resolve()
+    shutil.copytree(package / "core", stage / "vendor/eventyard/core", ignore=ignore)
+    shutil.copy(package / "__init__.py", stage / "vendor/eventyard/__init__.py")
     shutil.copy(ROOT / "app.py", stage / "app.py")
     (stage / "requirements.txt").write_text("")
     config = json.loads((stage / ".chalice" / "config.json").read_text())

@@ -7,7 +7,6 @@ from typing import Any, Final
 from chalicelib.api._endpoint import Call, Routes
 from chalicelib.api._graphs import PLAIN
 from chalicelib.api._parameters import Parameter
-from chalicelib.graphs.content import Place
 from chalicelib.graphs.names import DEFAULT_PROJECT, DEFAULT_REF, TYPES
 
 routes = Routes(__name__, PLAIN)
@@ -38,6 +37,7 @@ _TYPE: Final = Parameter(
 )
 def show_traffic(call: Call) -> Any:
     """Tell what was published and delivered of late, edge by edge, beside the code."""
+    from chalicelib.graphs.content import Place
     from chalicelib.graphs.overlay import lay_over
 
     seconds = _WINDOWS[call.take(_WINDOW)]
