@@ -144,6 +144,14 @@ class TestAsyncApi:
             document["operations"]["mailer.receive.order.paid"]["action"] == "receive"
         )
 
+    def test_a_namespace_called_like_a_mark_is_one_tag(self):
+        model = FlowModel.of([EventNode("PayFailed", "failed", failed=True)], (), ())
+
+        document = asyncapi(model, title="", version="")
+
+        message = document["components"]["messages"]["PayFailed"]
+        assert message["tags"] == [{"name": "failed"}]
+
 
 class TestMermaid:
     def test_it_is_a_flow_chart_in_two_colours(self):

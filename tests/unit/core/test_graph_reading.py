@@ -124,10 +124,14 @@ def test_a_group_is_joined_with_each_other():
     assert model.subscribers()["Three"] == ["c_x"]
 
 
+def test_an_edge_within_a_group_joins_both_its_ends_to_what_leads_there():
+    model = read_dot("digraph { a_x -> { b_x -> { One } } }")
+
+    assert ends(model) == {("a_x", "One", "publishes"), ("b_x", "One", "publishes")}
+
+
 def test_defaults_hold_within_their_braces_only():
-    model = read_dot(
-        "digraph { subgraph { node [shape=ellipse] one } node [shape=box] two }"
-    )
+    model = read_dot("digraph { subgraph { node [shape=ellipse] one } two }")
 
     assert [event.name for event in model.events] == ["one"]
     assert [agent.id for agent in model.agents] == ["two"]
