@@ -79,7 +79,7 @@ class Pusher:
         return self._json("POST", "/api/graph", body)
 
     def _upload(self, body: bytes) -> str:
-        wish = encoded({"bytes": len(body)})
+        wish = encoded({"size": len(body)})
         place = self._json("POST", "/api/graph/uploads", wish)
         answer = self._insist(
             place.get("method", "PUT"), place["url"], body, place.get("headers", {})

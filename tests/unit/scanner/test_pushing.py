@@ -181,7 +181,7 @@ def test_more_than_a_request_may_hold_goes_by_way_of_the_bucket(api):
     Pusher(api.url, "ey_key", sleep=Pauses()).push(graph)
 
     start, put, push = api.requests
-    assert json.loads(start[3]) == {"bytes": len(put[3])}
+    assert json.loads(start[3]) == {"size": len(put[3])}
     assert put[:2] == ("PUT", "/bucket/1")
     assert put[2]["x-signed"] == "yes"
     assert "authorization" not in put[2]
