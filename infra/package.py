@@ -141,7 +141,8 @@ def _stage(dependencies: Path, stage: Path) -> Path:
     shutil.copytree(
         (ROOT / "vendor" / "eventyard").resolve(),
         stage / "vendor" / "eventyard",
-        ignore=ignore,
+        # The server takes the core alone; the rest is for other people's machines.
+        ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "cli", "scanner"),
     )
     shutil.copy(ROOT / "app.py", stage / "app.py")
     (stage / "requirements.txt").write_text("")
