@@ -31,7 +31,7 @@ run: setup ## Run the whole platform at http://localhost:5555; edits redeploy by
 
 test: setup ## Run every test (unit, service, api, package, end to end)
 	@$(RUN) -m pytest -q -n 2 tests/unit tests/api tests/service tests/package
-	@$(RUN) -m pytest -q -m "not soak" tests/e2e
+	@$(RUN) -m pytest -q -n 2 --dist loadfile -m "not soak" tests/e2e
 
 check: setup ## Check style, types, layers and the CloudFormation template
 	@$(VENV)/bin/ruff check .

@@ -19,8 +19,14 @@ from eventyard.core.errors import (
 from eventyard.core.topics import compile_pattern
 
 #: What a key may be allowed. Those about events may end in `:<topic pattern>`.
-SCOPES: Final = ("admin", "events:publish", "events:subscribe")
-_FOR_TOPICS: Final = SCOPES[1:]
+SCOPES: Final = (
+    "admin",
+    "events:publish",
+    "events:subscribe",
+    "graph:read",
+    "graph:write",
+)
+_FOR_TOPICS: Final = ("events:publish", "events:subscribe")
 # Tokens of identity providers have a kilobyte or two; gateways take 10 KB of headers.
 _BEARER: Final = re.compile(
     r"Bearer +(?P<token>[A-Za-z0-9_\-.~+/=]{1,8192})", re.IGNORECASE

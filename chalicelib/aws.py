@@ -71,3 +71,11 @@ def is_condition_failure(error: Exception) -> bool:
     response = getattr(error, "response", {})
     code: str = response.get("Error", {}).get("Code", "")
     return code == "ConditionalCheckFailedException"
+
+
+def is_too_large(error: Exception) -> bool:
+    """Tell whether an update was refused because its item would be too large."""
+    told = getattr(error, "response", {}).get("Error", {})
+    return told.get("Code") == "ValidationException" and (
+        "item size" in str(told.get("Message", "")).lower()
+    )

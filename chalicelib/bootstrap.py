@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from chalicelib.aws import Item
     from chalicelib.events.agenda import Agenda
     from chalicelib.events.audit import Audit
+    from chalicelib.events.causality import Causality
     from chalicelib.events.chores import Chores
     from chalicelib.events.export import Exporter
     from chalicelib.events.exports import Exports
     from chalicelib.events.feed import Feed
-    from chalicelib.events.groups import GroupIndex
     from chalicelib.events.jobs import Jobs
-    from chalicelib.events.marks import Marks
     from chalicelib.events.publication import Draft, Published
     from chalicelib.events.purge import Purges
     from chalicelib.events.queues import QueueService
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.schemas import SchemaService
     from chalicelib.events.service import EventService
-    from chalicelib.events.stragglers import Stragglers
     from chalicelib.events.streams import Streams
+    from chalicelib.graphs.parts import Graphs
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
@@ -80,6 +79,13 @@ class Platform(Foundation):
         from chalicelib.events.requests import Requests
 
         return Requests(self.table, self.log, self.events.check)
+
+    @cached_property
+    def causality(self) -> Causality:
+        """Return what tells the path of one event."""
+        from chalicelib.events.causality import Causality
+
+        return Causality(self.log, self._causes, self.events.locate)
 
     @cached_property
     def feed(self) -> Feed:
@@ -196,12 +202,6 @@ class Platform(Foundation):
         return Relay(topic, self.log, self._dead, self._groups.note)
 
     @cached_property
-    def _groups(self) -> GroupIndex:
-        from chalicelib.events.groups import GroupIndex
-
-        return GroupIndex(self.log)
-
-    @cached_property
     def router(self) -> Router:
         """Return what hands events to whoever wants them."""
         from chalicelib.events.routing import Router
@@ -215,6 +215,8 @@ class Platform(Foundation):
             self.subscribed.dispatcher.offer,
             self.live.offer,
             (subscriptions.VERSION_KEY, live.VERSION_KEY),
+            self._causes.rows,
+            self.tally,
         )
 
     @cached_property
@@ -237,8 +239,16 @@ class Platform(Foundation):
                 bury=self._dead.bury,
                 put_off=self._put_off,
                 chore=self._leave,
+                tally=self.tally,
             ),
         )
+
+    @cached_property
+    def graphs(self) -> Graphs:
+        """Return everything about event-flow graphs."""
+        from chalicelib.graphs.parts import Graphs
+
+        return Graphs(self.settings, self.aws, self.table, self.audit.tell)
 
     # Methods rather than what they name: nothing is made before it is needed.
 
@@ -259,12 +269,6 @@ class Platform(Foundation):
 
     def _leave(self, chore: Item) -> None:
         self.chores.send(chore)
-
-    @cached_property
-    def _marks(self) -> Marks:
-        from chalicelib.events.marks import Marks
-
-        return Marks(self.table)
 
     @cached_property
     def connections(self) -> ConnectionStore:
@@ -290,6 +294,7 @@ class Platform(Foundation):
             self.connections,
             self.table,
             self.settings.live_queue_url,
+            self.tally,
         )
 
     @cached_property
@@ -312,12 +317,6 @@ class Platform(Foundation):
             self.gatekeeper,
             self.settings.max_clients,
         )
-
-    @cached_property
-    def _stragglers(self) -> Stragglers:
-        from chalicelib.events.stragglers import Stragglers
-
-        return Stragglers(self.table)
 
     def _read_after(
         self, cursor: str, until: str, read_ms: int | None
@@ -386,6 +385,7 @@ class Platform(Foundation):
         # The gone leave although SNS refuses: one repair never waits for the other.
         gone = self.live.sweep()
         done = self.agenda.tick()
+        self.traffic.roll_up()
         return {"relayed": self.relay.catch_up(), "gone": gone, "done": done}
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from eventyard.core.errors import EventRouterError
 
 AuthMode = Literal["open", "keys"]
+RendererName = Literal["auto", "wasm", "dot", "off"]
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -68,6 +69,8 @@ class Settings:
     allow_private_hosts: str
     #: How the names of queues begin that subscriptions may send to.
     target_queues: str
+    #: What draws graphs.
+    renderer: RendererName
     #: None: API keys alone are taken.
     jwt: Jwt | None
 
@@ -103,6 +106,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         max_clients=_number(env, "EVENTYARD_MAX_CLIENTS", 0),
         allow_private_hosts=_text(env, "EVENTYARD_ALLOW_PRIVATE_HOSTS", ""),
         target_queues=_text(env, "EVENTYARD_TARGET_QUEUES", "eventyard-target-"),
+        renderer=_renderer(env),
         jwt=_jwt(env),
     )
 
@@ -136,6 +140,15 @@ def _auth(env: Mapping[str, str]) -> AuthMode:
     if mode not in ("open", "keys"):
         raise ConfigurationError(f"EVENTYARD_AUTH must be open or keys, not {mode!r}.")
     return cast("AuthMode", mode)
+
+
+def _renderer(env: Mapping[str, str]) -> RendererName:
+    name = env.get("EVENTYARD_RENDERER") or "auto"
+    if name not in ("auto", "wasm", "dot", "off"):
+        raise ConfigurationError(
+            f"EVENTYARD_RENDERER must be auto, wasm, dot or off, not {name!r}."
+        )
+    return cast("RendererName", name)
 
 
 def _jwt(env: Mapping[str, str]) -> Jwt | None:

@@ -11,8 +11,14 @@ from chalicelib.aws import Aws
 from chalicelib.table import Table
 
 if TYPE_CHECKING:
+    from chalicelib.events.causes import Causes
+    from chalicelib.events.groups import GroupIndex
     from chalicelib.events.log import EventLog
+    from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair
+    from chalicelib.events.stragglers import Stragglers
+    from chalicelib.graphs.counting import TrafficCounter
+    from chalicelib.graphs.traffic import Traffic
     from chalicelib.keys import KeyStore
     from chalicelib.tickets import TicketStore
     from chalicelib.tokens import TokenReader
@@ -112,3 +118,41 @@ class Foundation:
         from chalicelib.events.queues import DeadLetters
 
         return DeadLetters(self.aws, self._queue_pairs)
+
+    @cached_property
+    def _groups(self) -> GroupIndex:
+        from chalicelib.events.groups import GroupIndex
+
+        return GroupIndex(self.log)
+
+    @cached_property
+    def _marks(self) -> Marks:
+        from chalicelib.events.marks import Marks
+
+        return Marks(self.table)
+
+    @cached_property
+    def _stragglers(self) -> Stragglers:
+        from chalicelib.events.stragglers import Stragglers
+
+        return Stragglers(self.table)
+
+    @cached_property
+    def _causes(self) -> Causes:
+        from chalicelib.events.causes import Causes
+
+        return Causes(self.table, self.settings.retention_days)
+
+    @cached_property
+    def tally(self) -> TrafficCounter:
+        """Return what counts the traffic."""
+        from chalicelib.graphs.counting import TrafficCounter
+
+        return TrafficCounter(self.table)
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        """Return the counted traffic."""
+        from chalicelib.graphs.traffic import Traffic
+
+        return Traffic(self.table)

@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from chalicelib.auth import Principal, check_scopes, fingerprint
@@ -60,7 +59,7 @@ class KeyStore:
             "id": fingerprint(secret)[:16],
             "name": name,
             "scopes": scopes,
-            "created_at": _moment(self.clock()),
+            "created_at": moments.at(self.clock()),
         }
         if expires_in_s is not None:
             row |= {"expires_in_s": expires_in_s}
@@ -128,16 +127,12 @@ def _replaced(row: Item) -> ConflictError:
 
 def _expiring(at: float) -> Item:
     # The row stays for a while, so that its key is told from one that never was.
-    return {"expires_at": _moment(at), "ttl": int(at) + _SHOWN_SECONDS}
+    return {"expires_at": moments.at(at), "ttl": int(at) + _SHOWN_SECONDS}
 
 
 def _expiry(row: Item) -> float | None:
     text = row.get("expires_at")
     return None if text is None else moments.read(text).timestamp()
-
-
-def _moment(seconds: float) -> str:
-    return moments.write(datetime.fromtimestamp(seconds, UTC))
 
 
 def _shown(row: Item) -> Item:

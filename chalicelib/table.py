@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from chalicelib.aws import Aws, Item, is_condition_failure
+from chalicelib.aws import Aws, Item, is_condition_failure, is_too_large
 from eventyard.core.errors import UnavailableError
 
 _BATCH_WRITE = 25
@@ -122,6 +122,20 @@ class Table:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
             left = None if left is None else left - len(page["Items"])
 
+    def newest(
+        self, pk: str, cursor: str | None, limit: int
+    ) -> tuple[list[Item], str | None]:
+        """
+        Read a page of a partition, the last sort key first, and where it goes on.
+
+        The cursor is the last sort key of the page before.
+        """
+        # One more than asked for tells whether there are more, one is the cursor's.
+        found = self.query(pk, until=cursor, newest_first=True, limit=limit + 2)
+        fresh = [item for item in found if item["sk"] != cursor]
+        more = len(fresh) > limit
+        return fresh[:limit], fresh[limit - 1]["sk"] if more else None
+
     def _query(
         self, pk: str, after: str | None, until: str | None, fields: Sequence[str]
     ) -> Any:
@@ -156,6 +170,34 @@ class Table:
             ReturnValues="ALL_NEW",
         )
         return unmarshal(answer["Attributes"])
+
+    def tally(self, pk: str, sk: str, amounts: Item, facts: Item) -> bool:
+        """
+        Add to counters of one item and set attributes beside them, whatever their names.
+
+        False, and nothing is written, when the item would be larger than one may be.
+        """
+        names = {f"#n{at}": name for at, name in enumerate([*amounts, *facts])}
+        values = {
+            f":n{at}": value
+            for at, value in enumerate([*amounts.values(), *facts.values()])
+        }
+        each = [f"n{at}" for at in range(len(names))]
+        add = ", ".join(f"#{n} :{n}" for n in each[: len(amounts)])
+        put = ", ".join(f"#{n} = :{n}" for n in each[len(amounts) :])
+        try:
+            self._aws.dynamodb.update_item(
+                TableName=self.name,
+                Key=_key(pk, sk),
+                UpdateExpression=(f"ADD {add} " if add else "") + f"SET {put}",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=marshal(values),
+            )
+        except self._aws.dynamodb.exceptions.ClientError as error:
+            if is_too_large(error):
+                return False
+            raise
+        return True
 
     def discard(self, pk: str, sk: str, **members: set[str]) -> None:
         """Take members out of sets of one item; those that are not there stay so."""
@@ -212,6 +254,26 @@ class Table:
             for item in items
         ]
         return self._transact(puts)
+
+    def advance(self, item: Item, version: int | None, *beside: Item) -> bool:
+        """
+        Write an item if its version is still the one expected, and others with it.
+
+        None expects no item. All are written or none; False when it has moved on.
+        Raises ThrottledError when another transaction holds one of them.
+        """
+        condition: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
+        if version is not None:
+            condition = {
+                "ConditionExpression": "#version = :version",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": marshal({":version": version}),
+            }
+        puts = [
+            {"Put": {"TableName": self.name, "Item": marshal(item), **condition}},
+            *({"Put": {"TableName": self.name, "Item": marshal(i)}} for i in beside),
+        ]
+        return not self._transact(puts)
 
     def move(self, key: tuple[str, str], item: Item) -> bool:
         """Write an item in the place of another one; False when that is gone."""

@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from chalicelib.auth import Principal, fingerprint
@@ -45,8 +44,7 @@ class TicketStore:
                 "ttl": int(until) + SECONDS,
             }
         )
-        expires = moments.write(datetime.fromtimestamp(until, UTC))
-        return {"ticket": ticket, "expires_at": expires}
+        return {"ticket": ticket, "expires_at": moments.at(until)}
 
     def take(self, ticket: str) -> Principal:
         """

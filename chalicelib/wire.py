@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from eventyard.core import ulid
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps, from_cloudevent, loads, to_cloudevent
 
@@ -19,6 +20,19 @@ class Placed:
 
     place: str
     event: Event
+
+
+def progress(row: Mapping[str, Any]) -> float:
+    """
+    Return how much of its stretch of the log some work has behind it, below 1.
+
+    `row` has the places `after`, `position` and `until`.
+    """
+    begun, reached, end = (
+        ulid.timestamp_ms(row[name]) for name in ("after", "position", "until")
+    )
+    share = (reached - begun) / (end - begun) if end > begun else 0.0
+    return round(min(share, 0.99), 3)
 
 
 def cloud(placed: Placed) -> dict[str, Any]:

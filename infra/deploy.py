@@ -158,6 +158,7 @@ class Deployer:
         self.say("Uploading the code")
         s3 = self.client("s3")
         s3.upload_file(str(artefact.zip_path), bucket, key)
+        self._upload_once(artefact.layer_path, bucket)
         path = template.write(finished, artefact.template_path.with_name("stack.yaml"))
         name = f"{artefact.digest}.yaml"
         s3.upload_file(str(path), bucket, name)
@@ -165,6 +166,14 @@ class Deployer:
             "get_object", Params={"Bucket": bucket, "Key": name}
         )
         return str(url).partition("?")[0]
+
+    def _upload_once(self, path: Path, bucket: str) -> None:
+        # Named after what it is made of: what is there already is the same.
+        s3 = self.client("s3")
+        try:
+            s3.head_object(Bucket=bucket, Key=path.name)
+        except botocore.exceptions.ClientError:
+            s3.upload_file(str(path), bucket, path.name)
 
     def _apply(
         self,

@@ -37,6 +37,7 @@ _WATCHED: Final = (
     "infra/resources.yaml",
     "infra/functions.yaml",
     "requirements.txt",
+    "requirements-drawing.txt",
 )
 _NOTHING: Final[dict[str, Any]] = {"Records": []}
 _TICK: Final = {

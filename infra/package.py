@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -19,10 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from chalicelib.graphs import module
+
 ROOT: Final = Path(__file__).parent.parent
 BUILD: Final = ROOT / ".eventyard" / "build"
 #: The data botocore keeps of services that no function calls weighs 30 MB.
 _SERVICES: Final = ("dynamodb", "s3", "sns", "sqs", "sts", "sso", "sso-oidc", "signin")
+#: What the layer of the function that draws is made of.
+_LAYER: Final = "requirements-drawing.txt"
 _OURS: Final = ("app.py", "chalicelib", "eventyard", "chalice")
 
 _CHALICE: Final = "import sys, chalice.cli; sys.exit(chalice.cli.main())"
@@ -36,6 +41,8 @@ class Artefact:
 
     zip_path: Path
     template_path: Path
+    #: What only the function that draws is given; named after what it is made of.
+    layer_path: Path
 
     @property
     def digest(self) -> str:
@@ -60,28 +67,65 @@ def package(say: Say, out: Path | None = None) -> Artefact:
     """Package the project; only the first time, or after a new pin, does pip run."""
     out = out or BUILD / "out"
     dependencies = _dependencies(say)
+    layer = _layer(say)
     say("Packaging the functions")
     shutil.rmtree(out, ignore_errors=True)
     # A folder of its own: a test run may package while `make run` does.
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="work-") as work:
         stage = _stage(dependencies, Path(work) / "project")
         _chalice(stage, out)
-        artefact = Artefact(out / "deployment.zip", out / "sam.yaml")
+        artefact = Artefact(out / "deployment.zip", out / "sam.yaml", layer)
         _add_bytecode(artefact.zip_path, Path(work))
     return artefact
 
 
 def _dependencies(say: Say) -> Path:
-    requirements = (ROOT / "requirements.txt").read_bytes()
-    recipe = requirements + architecture().encode() + Path(__file__).read_bytes()
-    target = BUILD / f"dependencies-{hashlib.sha256(recipe).hexdigest()[:16]}"
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with (BUILD / "dependencies.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    target = BUILD / f"dependencies-{_recipe(ROOT / 'requirements.txt')}"
+    with _alone():
         if not target.exists():
             say("Fetching what the functions depend on")
             _fetch(target)
     return target
+
+
+def _recipe(*sources: Path) -> str:
+    read = [path.read_bytes() for path in (*sources, Path(__file__))]
+    return hashlib.sha256(b"".join(read) + architecture().encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "dependencies.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _layer(say: Say) -> Path:
+    sources = (ROOT / _LAYER, Path(module.__file__ or ""), module.SOURCE)
+    target = BUILD / f"layer-{_recipe(*sources)}.zip"
+    with _alone():
+        if not target.exists():
+            say("Compiling what draws")
+            _make_layer(target)
+    return target
+
+
+def _make_layer(target: Path) -> None:
+    for old in BUILD.glob("layer-*"):
+        old.unlink()
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix="work-") as work:
+        # Lambda looks for packages in this folder of a layer.
+        folder = Path(work) / "layer" / "python"
+        folder.mkdir(parents=True)
+        _install(folder, ROOT / _LAYER)
+        _compile_tree(folder)
+        # For any processor of the kind: who runs it has another one than this.
+        processor = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture()]
+        compiled = module.compiled(f"{processor}-unknown-linux-gnu")
+        (folder / module.NAME).write_bytes(compiled)
+        made = shutil.make_archive(str(Path(work) / "made"), "zip", folder.parent)
+        Path(made).rename(target)
 
 
 def _fetch(target: Path) -> None:
@@ -89,13 +133,13 @@ def _fetch(target: Path) -> None:
     for old in BUILD.glob("dependencies-*"):
         shutil.rmtree(old, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    _install(unfinished)
+    _install(unfinished, ROOT / "requirements.txt")
     _trim(unfinished)
     _compile_tree(unfinished)
     unfinished.rename(target)
 
 
-def _install(target: Path) -> None:
+def _install(target: Path, requirements: Path) -> None:
     # Chalice's own builder: it takes wheels that fit Lambda, not this machine.
     from chalice.deploy.packager import (
         DependencyBuilder,
@@ -108,14 +152,14 @@ def _install(target: Path) -> None:
         OSUtils(), PipRunner(SubprocessPip()), architecture=architecture()
     )
     abi = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    builder.build_site_packages(abi, str(ROOT / "requirements.txt"), str(target))
+    builder.build_site_packages(abi, str(requirements), str(target))
 
 
 def _trim(target: Path) -> None:
     for entry in (target / "botocore" / "data").iterdir():
         if entry.is_dir() and entry.name not in _SERVICES:
             shutil.rmtree(entry)
-    for waste in ("boto3/data", "boto3/examples", "bin"):
+    for waste in ("boto3/data", "boto3/examples", "jsonschema/tests", "bin"):
         shutil.rmtree(target / waste, ignore_errors=True)
 
 

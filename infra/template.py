@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from infra.package import ROOT, Artefact
+from infra.package import ROOT, Artefact, architecture
 
 Template = dict[str, Any]
 
@@ -26,7 +26,10 @@ _RESOURCES: Final[dict[str, Any]] = {
         f":${{WebsocketAPI}}/{GATEWAY_STAGE}/*/@connections/*"
     },
     "Exports": {"Fn::Sub": "${Bucket.Arn}/exports/*"},
+    "Graphs": {"Fn::Sub": "${Bucket.Arn}/graphs/*"},
     "Objects": {"Fn::Sub": "${Bucket.Arn}/payloads/*"},
+    "Rendered": {"Fn::Sub": "${Bucket.Arn}/rendered/*"},
+    "Uploads": {"Fn::Sub": "${Bucket.Arn}/uploads/*"},
     "Stream": {"Fn::GetAtt": ["Table", "StreamArn"]},
     "TargetQueues": {
         "Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}"
@@ -63,6 +66,7 @@ def finish(artefact: Artefact, target: Target, code: Mapping[str, str]) -> Templ
     template: Template = yaml.safe_load(artefact.template_path.read_text())
     functions = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
     environment = _environment(target)
+    template["Resources"]["DrawingLayer"] = _layer(artefact, code["Bucket"])
     for logical_id, wish in functions.items():
         _finish_function(template, logical_id, wish, environment, code)
     _check_complete(template, functions)
@@ -139,6 +143,7 @@ def _finish_function(
         MemorySize=wish["memory"],
         Timeout=wish["timeout"],
         CodeUri=dict(code),
+        Layers=[{"Ref": name} for name in wish.get("layers", ())],
         Environment={"Variables": dict(environment)},
         Role={"Fn::GetAtt": [f"{logical_id}Role", "Arn"]},
     )
@@ -155,6 +160,17 @@ def _finish_function(
         },
     }
     resources[f"{logical_id}Role"] = _role(logical_id, wish["allow"])
+
+
+def _layer(artefact: Artefact, bucket: str) -> Template:
+    return {
+        "Type": "AWS::Lambda::LayerVersion",
+        "Properties": {
+            "LayerName": {"Fn::Sub": "eventyard-${Stage}-drawing"},
+            "Content": {"S3Bucket": bucket, "S3Key": artefact.layer_path.name},
+            "CompatibleArchitectures": [architecture()],
+        },
+    }
 
 
 def _role(logical_id: str, allow: list[Any]) -> Template:

@@ -105,6 +105,9 @@ def clock(platform) -> Clock:
     platform.schemas.clock = stopped
     platform._marks.clock = stopped
     platform._stragglers.clock = stopped
+    platform._causes.clock = stopped
+    platform.tally.clock = stopped
+    platform.traffic.clock = stopped
     platform.agenda.clock = stopped
     subscribed = platform.subscribed
     for part in (

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-_NO_BODY = (204, 304)
+_NO_BODY = (204, 304, 307)
 #: What gateways and the framework answer before any address is reached.
 _NOWHERE = (403, 404, 405)
 _FAILURE = {"$ref": "#/components/schemas/Failure"}

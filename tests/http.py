@@ -22,6 +22,13 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.text)
 
+    def fault(self) -> dict[str, Any]:
+        """What went wrong; some families tell a message alone, or draw it."""
+        if not self.headers["content-type"].startswith("application/json"):
+            return {"message": self.text}
+        told = self.json()["error"]
+        return told if isinstance(told, dict) else {"message": told}
+
 
 class Http:
     """Calls the application; a body that is no text is sent as JSON."""

@@ -9,6 +9,7 @@ from chalicelib.api import (
     dead_letters,
     documents,
     events,
+    graphs,
     keys,
     operations,
     pages,
@@ -20,6 +21,7 @@ from chalicelib.api import (
     streams,
     subscriptions,
     tickets,
+    traffic,
     why,
 )
 
@@ -36,6 +38,8 @@ FAMILIES: Final = (
     dead_letters,
     replays,
     archive,
+    graphs,
+    traffic,
     operations,
     keys,
     tickets,

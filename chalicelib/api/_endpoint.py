@@ -104,6 +104,17 @@ class Call:
             raise InvalidRequestError(told, details={"fields": wrong}) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """How an address says what went wrong: how it is written, its shape and type."""
+
+    #: Takes status, code, message and details.
+    write: Callable[[int, str, str, Mapping[str, Any] | None], Response]
+    #: By its name in `shapes`; None where it is no JSON.
+    shape: str | None = "errors.Failure"
+    media: str = _JSON
+
+
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
 
@@ -131,6 +142,8 @@ class Address:
     #: What else it answers with: status -> meaning, or meaning and shape. Without a
     #: shape, success looks as `answer` and a failure as all failures.
     also: Mapping[int, str | tuple[str, str]] = field(default_factory=dict)
+    #: How it says what went wrong; as everywhere unless it says otherwise.
+    faults: Faults = field(default_factory=lambda: OURS)
 
     @property
     def bodies(self) -> dict[str, str]:
@@ -151,8 +164,9 @@ class Address:
 class Routes:
     """A blueprint whose views take a Call and return plain values."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, faults: Faults | None = None) -> None:
         self.blueprint = Blueprint(name)
+        self.faults = faults or OURS
         self.addresses: list[Address] = []
 
     def get(self, path: str, *, scope: str | None = None, **more: Any) -> Decorator:
@@ -179,7 +193,10 @@ class Routes:
         self, method: str, path: str, scope: str | None, more: dict[str, Any]
     ) -> Decorator:
         def decorate(view: View) -> View:
-            address = Address(method, path, scope, view, **more)
+            address = Address(
+                method, path, scope, view, **{"faults": self.faults, **more}
+            )
+            _FAULTS[path] = address.faults
 
             @wraps(view)
             def answer(**parameters: str) -> Response:
@@ -209,9 +226,11 @@ def _answer(
         _check_lengths(decoded)
         result = address.view(call, **decoded)
     except EventRouterError as error:
-        return failure(_status_of(error), error.code, str(error), error.details)
+        return address.faults.write(
+            _status_of(error), error.code, str(error), error.details
+        )
     except Exception as error:  # noqa: BLE001 - the last stop before the caller
-        return _unexpected(error)
+        return address.faults.write(*_unexpected(error), None)
     if isinstance(result, Response):
         return result
     return answer_json(result, address.status)
@@ -246,10 +265,15 @@ def answer_json(
 def failure(
     status: int, code: str, message: str, details: Mapping[str, Any] | None = None
 ) -> Response:
-    """Make the one shape that every error has."""
+    """Make the shape that errors have, unless a family has one of its own."""
     body = {"error": {"code": code, "message": message, "details": dict(details or {})}}
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004
     return answer_json(body, status, headers)
+
+
+OURS: Final[Faults] = Faults(failure)
+#: How the addresses of a path say what went wrong: the framework knows only paths.
+_FAULTS: Final[dict[str, Faults]] = {}
 
 
 def _status_of(error: EventRouterError) -> int:
@@ -257,12 +281,12 @@ def _status_of(error: EventRouterError) -> int:
     return next(fitting, 500)
 
 
-def _unexpected(error: Exception) -> Response:
+def _unexpected(error: Exception) -> tuple[int, str, str]:
     telemetry.log_error("a request failed", error)
     code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
     if "Throttl" in code or "ThroughputExceeded" in code:
-        return failure(503, "busy", "The platform is busy; try again shortly.")
-    return failure(500, "internal", "Something went wrong here; the log has it.")
+        return 503, "busy", "The platform is busy; try again shortly."
+    return 500, "internal", "Something went wrong here; the log has it."
 
 
 def one_shape(event: Any, get_response: Callable[[Any], Response]) -> Response:
@@ -273,7 +297,16 @@ def one_shape(event: Any, get_response: Callable[[Any], Response]) -> Response:
         code = "".join(
             "_" + c.lower() if c.isupper() else c for c in str(body["Code"])
         ).lstrip("_")
-        return failure(
-            response.status_code, code.removesuffix("_error"), str(body["Message"])
+        faults = _FAULTS.get(_path_of(event), OURS)
+        return faults.write(
+            response.status_code,
+            code.removesuffix("_error"),
+            str(body["Message"]),
+            None,
         )
     return response
+
+
+def _path_of(event: Any) -> str:
+    path: str = getattr(event, "context", {}).get("resourcePath", "")
+    return path

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from types import ModuleType
 from typing import Any, Final
 
-from chalicelib.api._endpoint import Address
+from chalicelib.api._endpoint import Address, Faults
 from chalicelib.api._parameters import Parameter
 from chalicelib.api._schemas import Schema, schemas_of
 from chalicelib.api.shapes import shape
@@ -21,6 +21,7 @@ _JSON: Final = "application/json"
 _FAILURE: Final = "errors.Failure"
 _IN_PATH: Final = re.compile(r"\{(\w+)\}")
 _FIRST_FAILURE: Final = 400
+_NO_BODY: Final = (204, 304, 307)
 _TYPES: Final[dict[str, Schema]] = {
     "text": {"type": "string"},
     "cursor": {"type": "string"},
@@ -97,7 +98,7 @@ def _named(addresses: Iterable[Address]) -> Iterator[str]:
     yield _FAILURE
     for address in addresses:
         yield from address.bodies.values()
-        yield from filter(None, [address.answer])
+        yield from filter(None, [address.answer, address.faults.shape])
         yield from (
             told[1] for told in address.also.values() if isinstance(told, tuple)
         )
@@ -161,16 +162,20 @@ class _Writer:
     ) -> Schema:
         meaning, name = told if isinstance(told, tuple) else (told, None)
         if name is None and status >= _FIRST_FAILURE:
-            if meaning == _MEANINGS.get(status):
-                return {"$ref": f"#/components/responses/{_shared(status)}"}
-            return _failure(meaning, self._of(_FAILURE))
+            return self._fault(address.faults, status, meaning)
         if name is not None:
             content = _json(self._of(name))
-        elif status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        elif status in _NO_BODY:
             return {"description": meaning}
         else:
             content = self._content(address)
         return {"description": meaning, "content": content}
+
+    def _fault(self, faults: Faults, status: int, meaning: str) -> Schema:
+        if faults.shape == _FAILURE and meaning == _MEANINGS.get(status):
+            return {"$ref": f"#/components/responses/{_shared(status)}"}
+        schema = self._of(faults.shape) if faults.shape else {"type": "string"}
+        return {"description": meaning, "content": {faults.media: {"schema": schema}}}
 
     def _content(self, address: Address) -> Schema:
         kinds = (address.media,) if isinstance(address.media, str) else address.media

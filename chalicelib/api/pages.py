@@ -16,6 +16,9 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-zA-Z]+)?\.(css|js|svg|txt)")
 _KNOWN: Final = "What the caller has already (If-None-Match) is what there is."
 _PAGE: Final[dict[str, Any]] = {"media": "text/html", "also": {304: _KNOWN}}
 
+#: A worker runs under the policy of its own file: so WebAssembly runs there and in no page.
+_WIDER: Final = {"flowworker.js": {"script_src": "'wasm-unsafe-eval'"}}
+
 
 @routes.get(
     "/",
@@ -35,6 +38,12 @@ def overview(call: Call) -> Any:
 def events_page(call: Call, event_id: str = "") -> Response:
     """Show the log to a browser, and of one event where it went."""
     return answer_page(call, event_id)
+
+
+@routes.get("/flow", **_PAGE)
+def flow_page(call: Call) -> Response:
+    """Show a browser who publishes what to whom, and what moves there now."""
+    return answer_page(call)
 
 
 @routes.get("/subscriptions", **_PAGE)
@@ -68,4 +77,4 @@ def static(call: Call, name: str) -> Response:
     path = WEB / "static" / name
     if not _NAME.fullmatch(name) or not path.is_file():
         raise NotFoundError(f"There is no file {name}.")
-    return answer_file(call, path)
+    return answer_file(call, path, **_WIDER.get(name, {}))

@@ -1,4 +1,4 @@
-"""Why an event was delivered or was not, and trying filters before they count."""
+"""Why an event was delivered or was not, what led to it, and trying filters."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from chalicelib.api._endpoint import Call, Routes
 from chalicelib.api._parameters import Parameter
+from chalicelib.wire import Placed
 from eventyard.core.errors import NotFoundError
 from eventyard.core.event import Event
 from eventyard.core.explain import Miss, explain
@@ -31,13 +32,31 @@ _FOUND: Final = 1_000
 )
 def trace(call: Call, event_id: str) -> Any:
     """Tell of each subscription whether it got an event, and of each other why not."""
-    placed = call.platform.events.locate(event_id, call.take(_SOURCE))
     allowed = call.principal.topics(READ)
-    if not _visible(placed.event.type, allowed):
-        raise NotFoundError(f"There is no event {event_id}.")
+    placed = _located(call, event_id, allowed)
     told = call.platform.subscribed.tracer.trace(placed, allowed)
     whole = call.platform.log.fetched(placed.event)
     return {"event": whole.to_dict(), **told}
+
+
+@routes.get(
+    "/api/v1/events/{event_id}/causality",
+    scope=READ,
+    query=(_SOURCE,),
+    answer="causality.Path",
+)
+def tell_causality(call: Call, event_id: str) -> Any:
+    """Tell what led to an event by `causation_id`, and what it led to."""
+    allowed = call.principal.topics(READ)
+    placed = _located(call, event_id, allowed)
+    return call.platform.causality.trace(placed, lambda topic: _visible(topic, allowed))
+
+
+def _located(call: Call, event_id: str, allowed: Sequence[str] | None) -> Placed:
+    placed = call.platform.events.locate(event_id, call.take(_SOURCE))
+    if not _visible(placed.event.type, allowed):
+        raise NotFoundError(f"There is no event {event_id}.")
+    return placed
 
 
 @routes.post(

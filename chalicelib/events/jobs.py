@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.auth import Principal
 from chalicelib.aws import Item
 from chalicelib.table import Table
 from chalicelib.telemetry import log as log_line
+from chalicelib.wire import progress
 from eventyard.core import moments, ulid
 from eventyard.core.errors import ConflictError, NotFoundError
 
@@ -74,12 +74,7 @@ class Jobs:
 
     def all(self, cursor: str | None, limit: int) -> tuple[list[Item], str | None]:
         """Return a page of jobs, the newest first, and where it goes on."""
-        found = self.table.query(
-            self.kind, until=cursor, newest_first=True, limit=limit + 2
-        )
-        fresh = [row for row in found if row["sk"] != cursor]
-        more = len(fresh) > limit
-        return fresh[:limit], fresh[limit - 1]["sk"] if more else None
+        return self.table.newest(self.kind, cursor, limit)
 
     def running(self, job_id: str) -> Item | None:
         """Return a job that there is something to do for."""
@@ -127,14 +122,10 @@ def is_over(row: Item) -> bool:
 
 def show(row: Item) -> dict[str, Any]:
     """Return what people are told of any job."""
-    begun, end, reached = (
-        ulid.timestamp_ms(row[name]) for name in ("after", "until", "position")
-    )
-    share = (reached - begun) / (end - begun) if end > begun else 0.0
     return {
         "id": row["sk"],
         "state": row["state"],
-        "progress": 1.0 if row["state"] == DONE else round(min(share, 0.99), 3),
+        "progress": 1.0 if row["state"] == DONE else progress(row),
         "created_at": moment(row["created_ms"]),
         "created_by": row["by"]["id"],
         "ended_at": moment(row["ended_ms"]) if "ended_ms" in row else None,
@@ -143,4 +134,4 @@ def show(row: Item) -> dict[str, Any]:
 
 def moment(ms: float) -> str:
     """Write Unix milliseconds as people read them."""
-    return moments.write(datetime.fromtimestamp(ms / 1000, UTC))
+    return moments.at(ms / 1000)

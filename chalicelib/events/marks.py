@@ -35,10 +35,17 @@ class Marks:
     table: Table
     clock: Callable[[], float] = time.time
 
-    def write(self, names: Iterable[str], started: float, *, clean: bool) -> None:
-        """Note that messages were routed."""
+    def write(
+        self,
+        names: Iterable[str],
+        started: float,
+        beside: Iterable[Item] = (),
+        *,
+        clean: bool,
+    ) -> None:
+        """Note that messages were routed, and write other items in the same calls."""
         now = self.clock()
-        self.table.put_many(
+        marks = (
             {
                 **dict(zip(("pk", "sk"), key_of(name), strict=True)),
                 "started": started,
@@ -48,6 +55,7 @@ class Marks:
             }
             for name in names
         )
+        self.table.put_many([*beside, *marks])
 
     def read(self, names: Iterable[str]) -> dict[str, Mark]:
         """Return the marks there are: one call for each 100."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final
+from typing import Final, Protocol
 
 from chalicelib.aws import Item
 from chalicelib.events.marks import Key, Marks, key_of
@@ -32,6 +32,18 @@ class _Read:
 Offer = Callable[[Sequence[Placed], dict[Key, Item]], bool]
 
 
+class Tally(Protocol):
+    """Counts what flows; never raises."""
+
+    def published(self, events: Iterable[Placed]) -> None:
+        """Count events by who published them."""
+        ...
+
+    def flush(self) -> None:
+        """Write down what was counted."""
+        ...
+
+
 @dataclass(slots=True)
 class Router:
     """
@@ -49,6 +61,9 @@ class Router:
     dispatch: Callable[[Sequence[Placed], dict[Key, Item]], None]
     offer: Offer
     version_keys: tuple[Key, ...]
+    #: Returns the items by which effects of other events are found.
+    index: Callable[[Iterable[Placed]], Iterable[Item]]
+    tally: Tally
 
     def route(self, event: Item) -> Item:
         """Route a batch of the queue; returns Lambda's partial batch response."""
@@ -65,7 +80,9 @@ class Router:
         except Exception as error:  # noqa: BLE001 - the batch comes again, whatever it was
             log_error("a batch was not routed", error, messages=len(fresh))
             return _failed([read.message_id for read in fresh.values()])
-        self.marks.write(fresh, started, clean=clean)
+        self.marks.write(fresh, started, self.index(events), clean=clean)
+        self.tally.published(events)
+        self.tally.flush()
         return _failed([])
 
     def _read(self, record: Item) -> _Read | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.aws import Item
@@ -174,4 +174,4 @@ def read_cursor(cursor: str | None) -> tuple[str, int]:
 
 
 def _written(ms: int) -> str:
-    return moments.write(datetime.fromtimestamp(ms / 1000, UTC))
+    return moments.at(ms / 1000)

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -161,7 +160,7 @@ class SchemaService:
         from chalicelib.events.jsonschemas import vet
 
         text = vet(schema)
-        now = moments.write(datetime.fromtimestamp(self.clock(), UTC))
+        now = moments.at(self.clock())
         name = schema_id_of(topics)
         others = self.store.ids() - {name}
         if len(others) >= MOST_SCHEMAS:

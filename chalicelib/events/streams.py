@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.aws import Item
@@ -244,11 +243,10 @@ class Streams:
         item = self.table.get(_partition(stream_id), _SNAPSHOT)
         if item is None:
             return None
-        taken_at = datetime.fromtimestamp(item["taken_ms"] / 1000, UTC)
         return {
             "stream_id": stream_id,
             "version": item["version"],
-            "taken_at": moments.write(taken_at),
+            "taken_at": moments.at(item["taken_ms"] / 1000),
             "state": loads(item["state"]),
         }
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from chalicelib.aws import Aws, Item
 from chalicelib.live.frames import Renderer, pack
@@ -15,7 +15,7 @@ from chalicelib.live.gateway import Gateway, GatewayError
 from chalicelib.live.store import Audience, Connection, ConnectionStore, Plan
 from chalicelib.table import Table
 from chalicelib.telemetry import log_error
-from chalicelib.wire import sendable
+from chalicelib.wire import Placed, sendable
 from eventyard.core.wire import dumps
 
 #: A connection younger than this may not be registered yet: gone means wait.
@@ -27,6 +27,22 @@ _AGAIN_BYTES: Final = 200_000
 COUNTER_KEY: Final = ("counter", "live")
 
 
+class Tally(Protocol):
+    """Counts what flows; never raises."""
+
+    def delivered(self, agent: str, event: str, place: str | None) -> None:
+        """Count one event that arrived, by the name of who got it."""
+        ...
+
+    def failed(self, agent: str, event: str) -> None:
+        """Count one event that was not taken."""
+        ...
+
+    def flush(self) -> None:
+        """Write down what was counted."""
+        ...
+
+
 @dataclass
 class Delivery:
     """Posts frames; one slow or dead connection never holds up the others."""
@@ -36,6 +52,7 @@ class Delivery:
     connections: ConnectionStore
     table: Table
     queue_url: str
+    tally: Tally
     clock: Callable[[], float] = time.time
 
     @cached_property
@@ -52,7 +69,28 @@ class Delivery:
             work.append((connection, list(pack(frames, shared=connection.batch))))
         sent = self._post_all(work)
         self._count(sent)
+        for n, (connection, messages) in zip(sent, work, strict=True):
+            self._tally(connection, plan[connection.id], taken=n == len(messages))
         return sum(sent) == sum(len(messages) for _, messages in work)
+
+    def _tally(
+        self,
+        connection: Connection,
+        wanted: Sequence[tuple[Placed, str]],
+        *,
+        taken: bool,
+    ) -> None:
+        """Count what a client got; a dashboard looks on and takes no part."""
+        if connection.channel != "router":
+            return
+        # Several of its subscriptions may want an event: it is one all the same.
+        for place, event in {
+            placed.place: placed.event for placed, _ in wanted
+        }.items():
+            if taken:
+                self.tally.delivered(connection.own_name, event.type, place)
+            else:
+                self.tally.failed(connection.own_name, event.type)
 
     def _post_all(self, work: list[tuple[Connection, list[str]]]) -> list[int]:
         if len(work) == 1:  # no thread for the one dashboard on a laptop

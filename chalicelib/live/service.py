@@ -19,6 +19,7 @@ from chalicelib.live.store import (
     Connection,
     ConnectionStore,
     Plan,
+    unnamed,
     version_in,
 )
 from chalicelib.live.subscriptions import dashboard_subscription
@@ -198,6 +199,7 @@ class LiveService:
             except Exception as error:  # noqa: BLE001 - one bad record never blocks others
                 log_error("live work failed", error, message_id=record["messageId"])
                 failed.append({"itemIdentifier": record["messageId"]})
+        self.delivery.tally.flush()
         return {"batchItemFailures": failed}
 
     def _work(self, body: Item) -> None:
@@ -323,7 +325,7 @@ def _within(topic: str, wide: Sequence[TopicPattern]) -> bool:
 
 
 def _client_id(query: Mapping[str, Any], connection_id: str) -> str:
-    wanted = query.get("client_id") or f"client_{connection_id}"
+    wanted = query.get("client_id") or unnamed(connection_id)
     if not _CLIENT_ID.fullmatch(wanted):
         raise InvalidRequestError(
             "client_id must be 1 to 128 letters, digits, spaces or any of _ . : @ / -"

@@ -26,6 +26,11 @@ _ATTEMPTS: Final = 10
 VERSION_KEY: Final = ("version", "live")
 
 
+def unnamed(connection_id: str) -> str:
+    """Return the client id of a connection that brought none."""
+    return f"client_{connection_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One live connection: who it is, where it is reached, what it asked for."""
@@ -46,6 +51,11 @@ class Connection:
     subscriptions: tuple[Subscription, ...] = ()
     #: Where it wants to be resumed from.
     cursor: str | None = None
+
+    @property
+    def own_name(self) -> str:
+        """Return the name that the client gave itself, or nothing."""
+        return "" if self.client_id == unnamed(self.id) else self.client_id
 
     def with_subscription(self, subscription: Subscription) -> Connection:
         """Return the connection with one more subscription."""

@@ -56,6 +56,22 @@ class Sender(Protocol):
         ...
 
 
+class Tally(Protocol):
+    """Counts what flows; never raises."""
+
+    def delivered(self, agent: str, event: str, place: str | None) -> None:
+        """Count one event that arrived; its place tells how late, where that counts."""
+        ...
+
+    def failed(self, agent: str, event: str) -> None:
+        """Count one attempt that failed."""
+        ...
+
+    def flush(self) -> None:
+        """Write down what was counted."""
+        ...
+
+
 @dataclass(slots=True)
 class Unit:
     """What one request carries, and how it went; without an outcome it was not tried."""
@@ -99,6 +115,7 @@ class Deliverer:
     find: Callable[[str], Event | None]
     #: Disables a subscription: its id, and why.
     disable: Callable[[str, str], None]
+    tally: Tally
     clock: Callable[[], float] = time.time
 
     @cached_property
@@ -295,9 +312,18 @@ class Deliverer:
             (ledger.held if row.status == "held" else ledger.rows).append(row)
             if row.status in ENDS:
                 ledger.count(subscription, row.status)
+            self._tally(subscription, row)
         if not outcome.delivered:
             ledger.count(subscription, "failed", len(judged))
         return judged
+
+    def _tally(self, subscription: Subscription, row: Row) -> None:
+        name = subscription.name or subscription.id
+        if row.status == "delivered":
+            # A replay brings what is old: how late it is says nothing.
+            self.tally.delivered(name, row.type, None if row.replay else row.place)
+        else:
+            self.tally.failed(name, row.type)
 
     def _judged(self, subscription: Subscription, row: Row, outcome: Outcome) -> Row:
         tried = row.attempted(self._attempt(outcome))
@@ -312,9 +338,8 @@ class Deliverer:
         return replace(tried, status="retrying", next_at=self.clock() + wait)
 
     def _attempt(self, outcome: Outcome) -> Item:
-        at = datetime.fromtimestamp(self.clock(), UTC)
         return {
-            "at": moments.write(at),
+            "at": moments.at(self.clock()),
             "status": outcome.status,
             "error": outcome.error,
             "duration_ms": outcome.duration_ms,

@@ -19,7 +19,7 @@ from eventyard.core.event import Event
 if TYPE_CHECKING:
     from chalicelib.outbound import Guard
     from chalicelib.subscriptions.dead import DeadLetterService
-    from chalicelib.subscriptions.delivery import Deliverer
+    from chalicelib.subscriptions.delivery import Deliverer, Tally
     from chalicelib.subscriptions.ordered import OrderedGroups
     from chalicelib.subscriptions.rows import Rows
     from chalicelib.subscriptions.service import SubscriptionService
@@ -44,6 +44,7 @@ class Needs:
     bury: Callable[[str, Any, str], None]
     put_off: Later
     chore: Callable[[Item], None]
+    tally: Tally
 
 
 @dataclass
@@ -119,6 +120,7 @@ class Subscribed:
             self.targets,
             self.needs.log_find,
             self._disable,
+            self.needs.tally,
         )
 
     def _disable(self, subscription_id: str, reason: str) -> None:

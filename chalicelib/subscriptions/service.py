@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from chalicelib.auth import Principal
@@ -154,7 +153,7 @@ class SubscriptionService:
         return ulid.floor(int(self.clock() * 1000) + _AHEAD_MS)
 
     def _now_text(self) -> str:
-        return moments.write(datetime.fromtimestamp(self.clock(), UTC))
+        return moments.at(self.clock())
 
     def get(self, subscription_id: str, by: Principal) -> Subscription:
         """Read one that the caller may see; raises NotFoundError."""
@@ -337,8 +336,7 @@ def _masked(secret: Mapping[str, Any]) -> Item:
     expires = secret["expires_at"]
     if expires is None:
         return {"hint": shown}
-    until = moments.write(datetime.fromtimestamp(expires, UTC))
-    return {"hint": shown, "expires_at": until}
+    return {"hint": shown, "expires_at": moments.at(expires)}
 
 
 _PLAIN: Final = ("name", "concurrency", "rate_limit", "batch_size")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.aws import Item
@@ -143,9 +142,7 @@ def _outcome(row: Row) -> Item:
         "outcome": row.status,
         "note": None,
         "attempts": list(row.attempts),
-        "next_attempt_at": (
-            None if at is None else moments.write(datetime.fromtimestamp(at, UTC))
-        ),
+        "next_attempt_at": None if at is None else moments.at(at),
         "replay": row.replay,
         "dead_letter": row.id if row.status == "dead" else None,
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from chalicelib.auth import Principal
@@ -18,7 +17,7 @@ from chalicelib.subscriptions.service import SCOPE, Tell
 from chalicelib.subscriptions.store import from_item, row_key
 from chalicelib.table import Table
 from chalicelib.telemetry import log as log_line
-from chalicelib.wire import Placed
+from chalicelib.wire import Placed, progress
 from eventyard.core import moments, ulid
 from eventyard.core.errors import ConflictError, NotFoundError
 from eventyard.core.filters import compile_filter
@@ -32,7 +31,6 @@ _PAGE: Final = 20
 #: A dry run counts for at most so long.
 _COUNT_SECONDS: Final = 15.0
 _TTL_SECONDS: Final = 30 * 86_400
-_ENDED: Final = ("DONE", "CANCELLED")
 Wanted = Callable[[Placed], bool]
 
 
@@ -125,14 +123,7 @@ class Walks:
 
     def all(self, cursor: str | None, limit: int) -> tuple[list[Item], str | None]:
         """Return a page of walks, the newest first."""
-        rows = list(
-            self.table.query(
-                _PARTITION, until=cursor, newest_first=True, limit=limit + 2
-            )
-        )
-        fresh = [row for row in rows if row["sk"] != cursor]
-        more = len(fresh) > limit
-        return fresh[:limit], fresh[limit - 1]["sk"] if more else None
+        return self.table.newest(_PARTITION, cursor, limit)
 
     def visible(self, rows: Iterable[Item], by: Principal) -> list[Item]:
         """Return the walks of subscriptions that the caller may see."""
@@ -149,13 +140,12 @@ class Walks:
         return [row for row in every if row["subscription"] in seen]
 
     def cancel(self, walk_id: str, by: Principal) -> Item:
-        """Stop a walk at its next page; one that ended is left as it is."""
-        row = self.get(walk_id)
-        if row["state"] in _ENDED:
-            raise ConflictError(f"{walk_id} has ended: it is {row['state']}.")
-        self.table.set(_PARTITION, walk_id, {"state": "CANCELLED"})
+        """Stop a walk at its next page; ConflictError when it has ended."""
+        if not self._end(self.get(walk_id), "CANCELLED", None):
+            state = self.get(walk_id)["state"]
+            raise ConflictError(f"{walk_id} has ended: it is {state}.")
         self.tell("replay.cancelled", by, {"id": walk_id})
-        return {**row, "state": "CANCELLED"}
+        return self.get(walk_id)
 
     def count(self, subscription: Subscription, wish: Mapping[str, Any]) -> Item:
         """Count what a replay would deliver; `complete` unless it took too long."""
@@ -185,6 +175,7 @@ class Walks:
         if row["kind"] == "catch_up":
             self._release(subscription)
         self._walk(row, subscription)
+        self.deliverer.tally.flush()
 
     def _walk(self, row: Item, subscription: Subscription) -> None:
         deadline = time.monotonic() + _STEP_SECONDS
@@ -253,37 +244,32 @@ class Walks:
                 self.deliverer.courier.send([_freed(subscription.id, item)])
             rows.unhold(subscription.id, items)
 
-    def _end(self, row: Item, state: str, reason: str | None) -> None:
+    def _end(self, row: Item, state: str, reason: str | None) -> bool:
         changes = {"state": state, "ended_at": self.clock()}
         if reason:
             changes["reason"] = reason
-        self.table.set(_PARTITION, row["sk"], changes, only_if={"state": RUNNING})
+        same = {"state": RUNNING}
+        return self.table.set(_PARTITION, row["sk"], changes, only_if=same)
 
 
 def show(row: Item) -> Item:
     """Return what people are told of a walk."""
     begun, end = ulid.timestamp_ms(row["after"]), ulid.timestamp_ms(row["until"])
-    reached = ulid.timestamp_ms(row["position"])
-    share = 1.0 if end <= begun else (reached - begun) / (end - begun)
     told = {
         "id": row["sk"],
         "kind": row["kind"],
         "subscription": row["subscription"],
         "state": row["state"],
         "reason": row.get("reason"),
-        "from": _moment(begun / 1000),
-        "to": _moment(end / 1000),
+        "from": moments.at(begun / 1000),
+        "to": moments.at(end / 1000),
         "scanned": row["scanned"],
         "matched": row["matched"],
-        "progress": 1.0 if row["state"] == "DONE" else round(min(share, 0.99), 3),
-        "created_at": _moment(row["created_at"]),
-        "ended_at": _moment(row["ended_at"]) if "ended_at" in row else None,
+        "progress": 1.0 if row["state"] == "DONE" else progress(row),
+        "created_at": moments.at(row["created_at"]),
+        "ended_at": moments.at(row["ended_at"]) if "ended_at" in row else None,
     }
     return {**told, **loads(row["narrowed"])}
-
-
-def _moment(seconds: float) -> str:
-    return moments.write(datetime.fromtimestamp(seconds, UTC))
 
 
 def _group(placed: Placed) -> str | None:

@@ -38,6 +38,7 @@ class DeliveryWork:
             for message_id, parcel in parcels
             if parcel.group is not None and not self._drain(message_id, parcel)
         ]
+        self.deliverer.tally.flush()
         return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
 
     def _read(self, record: Item) -> Parcel | None:

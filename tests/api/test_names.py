@@ -39,7 +39,7 @@ def test_a_name_longer_than_any_is_not_found(anything, address):
     told = anything._call(address.method, path, BODY, {})
 
     assert told.status == 404
-    assert "of 257 characters" in told.json()["error"]["message"]
+    assert "of 257 characters" in told.fault()["message"]
 
 
 @pytest.mark.parametrize("address", NAMED, ids=name_of)

@@ -13,6 +13,8 @@ import pytest
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 STATIC = Path(__file__).parents[2] / "chalicelib" / "web" / "static"
 PAGES = ("events", "subscriptions", "dead-letters", "replays")
+#: Pages that have no addresses for details below them.
+FLAT = ("", "flow")
 BUDGET = 100_000
 #: Modules written here, and not by others.
 OURS = sorted(p.name for p in STATIC.glob("*.js") if p.read_text().startswith("// "))
@@ -120,6 +122,25 @@ def test_each_page_is_served_at_its_address_and_at_that_of_its_details(
     }
 
 
+def test_the_flow_is_a_page_under_the_same_policy_as_all(http):
+    first, flow = (http.get(f"/{page}", Accept=BROWSER) for page in FLAT)
+
+    assert (flow.status, flow.text) == (200, first.text)
+    policy = "content-security-policy"
+    assert flow.headers[policy] == first.headers[policy]
+
+
+def test_only_the_worker_that_draws_may_run_webassembly(http):
+    policies = {
+        path.name: http.get(f"/static/{path.name}").headers["content-security-policy"]
+        for path in STATIC.glob("*.js")
+    }
+
+    wide = {name for name, policy in policies.items() if "unsafe" in policy}
+    assert wide == {"flowworker.js"}
+    assert "script-src 'self' 'wasm-unsafe-eval';" in policies["flowworker.js"]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_that_a_browser_has_already_is_not_sent_again(http, page):
     first = http.get(f"/{page}/x", Accept=BROWSER)
@@ -141,7 +162,7 @@ def test_every_page_is_small(http):
             len(gzip.compress(part)) for part in [document.encode(), *parts]
         )
 
-    assert len(sizes) == 1 + len(PAGES)
+    assert len(sizes) == len(FLAT) + len(PAGES)
     assert max(sizes.values()) < BUDGET, sizes
 
 

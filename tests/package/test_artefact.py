@@ -29,10 +29,19 @@ def code(artefact, tmp_path_factory) -> Path:
     return folder
 
 
-def modules_after(code: Path, script: str) -> set[str]:
-    """Run a script with nothing but the zip on the path; return what it imported."""
+@pytest.fixture(scope="session")
+def layer(artefact, tmp_path_factory) -> Path:
+    """The layer of the function that draws, as Lambda adds it to the path."""
+    folder = tmp_path_factory.mktemp("layer")
+    with zipfile.ZipFile(artefact.layer_path) as archive:
+        archive.extractall(folder)
+    return folder / "python"
+
+
+def modules_after(*code: Path, script: str) -> set[str]:
+    """Run a script with nothing but the zips on the path; return what it imported."""
     whole = (
-        f"import sys; sys.path.insert(0, {str(code)!r})\n{script}\n"
+        f"import sys; sys.path[:0] = {[str(folder) for folder in code]!r}\n{script}\n"
         "import json; print(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run(
@@ -46,11 +55,12 @@ def modules_after(code: Path, script: str) -> set[str]:
 
 
 def test_the_zip_imports_alone_and_without_what_makes_a_cold_start_slow(code):
-    imported = modules_after(code, "import app")
+    imported = modules_after(code, script="import app")
 
     assert "chalicelib.api.events" in imported
     slow = {"boto3", "botocore", "urllib3", "pydantic", "aiohttp", "asyncio", "ssl"}
     slow |= {"cryptography", "genson", "jsonschema", "jwt", "referencing"}
+    slow |= {"wasmtime", "subprocess", "xml.parsers.expat"}
     assert slow & imported == set()
 
 
@@ -65,7 +75,7 @@ def test_the_zip_brings_the_clients_its_functions_make(code):
         "jsonschema.Draft202012Validator.check_schema({'type': 'object'})"
     )
 
-    imported = modules_after(code, script)
+    imported = modules_after(code, script=script)
 
     assert "botocore.session" in imported
     assert "boto3" not in imported
@@ -79,15 +89,42 @@ def test_the_zip_holds_nothing_of_the_development_machine(code):
     assert {"app.py", "chalicelib", "eventyard", "chalice"} <= names
 
 
-def test_every_module_has_bytecode_that_never_looks_at_time_stamps(code):
+def test_only_the_layer_brings_what_draws_and_it_draws_at_once(code, layer, tmp_path):
+    script = (
+        f"import tempfile; tempfile.tempdir = {str(tmp_path)!r}\n"
+        "from chalicelib.graphs.render import WasmRenderer\n"
+        "assert '<title>a&#45;&gt;b</title>' in WasmRenderer()('digraph { a -> b }')"
+    )
+
+    imported = modules_after(layer, code, script=script)
+
+    assert "wasmtime" in imported
+    assert not (code / "wasmtime").exists()
+    # Nothing was compiled: what was packaged runs.
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_layer_a_graph_says_that_nothing_draws_it(code):
+    script = (
+        "import os; os.environ['PATH'] = '/nowhere'\n"
+        "from chalicelib.graphs.drawings import renderer\n"
+        "try: renderer('auto')('digraph { a -> b }')\n"
+        "except Exception as error: assert 'nothing to draw with' in str(error)\n"
+        "else: raise SystemExit('it drew')"
+    )
+
+    assert "wasmtime" not in modules_after(code, script=script)
+
+
+def test_every_module_has_bytecode_that_never_looks_at_time_stamps(code, layer):
     missing = [
         str(source)
-        for source in code.rglob("*.py")
+        for source in (*code.rglob("*.py"), *layer.rglob("*.py"))
         if not Path(importlib.util.cache_from_source(str(source))).exists()
     ]
     stamped = [
         str(cached)
-        for cached in code.rglob("*.pyc")
+        for cached in (*code.rglob("*.pyc"), *layer.rglob("*.pyc"))
         if int.from_bytes(cached.read_bytes()[4:8], "little") != _UNCHECKED_HASH
     ]
 
@@ -99,7 +136,9 @@ def test_packaging_the_same_sources_twice_gives_the_same_digest(artefact, tmp_pa
     again = package(lambda _: None, tmp_path / "out")
 
     assert again.digest == artefact.digest
+    assert again.layer_path == artefact.layer_path
 
 
 def test_the_zip_is_small_enough_to_upload_without_a_second_thought(artefact):
     assert artefact.zip_path.stat().st_size < 16_000_000
+    assert artefact.layer_path.stat().st_size < 16_000_000

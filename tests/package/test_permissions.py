@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
+from chalicelib.wire import Placed
+from eventyard.core.event import Event
 from infra.package import ROOT
 
 _ALLOWED = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
@@ -17,6 +19,7 @@ _ACTIONS = {
     "sqs:SendMessageBatch": "sqs:SendMessage",
     "s3:HeadObject": "s3:GetObject",
     "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
     # AWS asks for the action of each member; ours put, and the sweep's also delete.
     "dynamodb:TransactWriteItems": "dynamodb:PutItem",
 }
@@ -59,7 +62,10 @@ def test_the_http_function_is_allowed_all_it_does(platform, http, calls):
     for path in (
         f"/api/v1/events/{event_id}",
         "/api/v1/events/mine",
+        "/api/v1/events/mine/causality",
         "/api/v1/events",
+        "/api/graph/traffic",
+        "/api/graph/traffic?window=7d",
         "/api/v1/keys",
         "/api/v1/stats",
         "/api/v1/queues",
@@ -83,6 +89,34 @@ def test_the_http_function_is_allowed_all_it_does(platform, http, calls):
 
     assert calls <= allowed("APIHandler")
     assert "sqs:SendMessage" in allowed("APIHandler")
+
+
+def test_the_http_function_is_allowed_graphs(platform, http, calls, monkeypatch):
+    from chalicelib.graphs import store
+
+    monkeypatch.setattr(store, "KEPT", 1)
+    push = {"graph_type": "complete", "dot_content": "digraph { a -> b }"}
+    assert http.post("/api/graph", push).status == 201
+    assert http.post("/api/graph", push).json()["unchanged"] is True
+    place = http.post("/api/graph/uploads", {}).json()
+    key = place["upload"]
+    body = b'{"graph_type": "complete", "dot_content": "digraph { c }"}'
+    platform.aws.s3.put_object(Bucket=platform.settings.bucket, Key=key, Body=body)
+    assert http.post("/api/graph", {"upload": key}).json()["version"] == 2
+    for path in (
+        "/graph/complete",
+        "/graph/complete?hide_failed=1",
+        "/api/graph/complete",
+        "/api/graph/complete/versions",
+        "/api/graph/status",
+        "/api/graph/projects",
+        "/api/graph/diff",
+        "/api/graph/analysis",
+    ):
+        assert http.get(path).status == 200, path
+    assert http.delete("/api/graph").status == 200
+
+    assert {"s3:PutObject", "s3:DeleteObject"} <= calls <= allowed("APIHandler")
 
 
 def soon(platform, seconds=600):
@@ -192,7 +226,7 @@ def test_the_relay_is_allowed_all_it_does(platform, http, pump, calls):
 def test_routing_is_allowed_all_it_does(platform, http, pump, gateway, calls):
     connect(platform, events="*")
     connect(platform, "c2", events="*")
-    http.post("/api/v1/events", {"type": "a.b"})
+    http.post("/api/v1/events", {"type": "a.b", "causation_id": "x"})
     pump.relay()
     records = pump.messages("routing")
     records.append({"messageId": "poison", "body": "{"})
@@ -203,6 +237,7 @@ def test_routing_is_allowed_all_it_does(platform, http, pump, gateway, calls):
     platform.router.route({"Records": records})
 
     noted = {"dynamodb:BatchGetItem", "dynamodb:PutItem", "sqs:SendMessage"}
+    noted |= {"dynamodb:BatchWriteItem", "dynamodb:UpdateItem"}
     assert noted <= calls <= allowed("Route")
 
 
@@ -235,12 +270,17 @@ def test_the_sweep_is_allowed_all_it_does(platform, http, gateway, calls):
     later = platform.log.clock() + 320
     platform.log.clock = platform.connections.clock = lambda: later
     platform.agenda.clock = lambda: later
+    platform.tally.published([Placed("0" * 26, Event("a.b"))])
+    platform.tally.flush()
+    platform.traffic.clock = lambda: later + 7_200
     calls.clear()
 
     assert platform.sweep() == {"relayed": 1, "gone": 1, "done": 2}
 
     assert {"sns:Publish", "dynamodb:DeleteItem"} <= calls <= allowed("Sweep")
     assert {"s3:PutObject", "sqs:SendMessage"} <= calls
+    # What was counted is put together, too.
+    assert platform.traffic.table.get("traffic-hours", "~until")
 
 
 def test_the_socket_functions_are_allowed_all_they_do(locked, calls):

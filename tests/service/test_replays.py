@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.auth import ANYBODY
+from chalicelib.subscriptions.walks import Walks
 from eventyard.core import ulid
 from eventyard.core.errors import ConflictError
 from tests.receiver import Receiver
@@ -118,6 +119,24 @@ def test_a_crash_goes_on_from_the_last_page(
 
     # The second page was sent when the process died: its rows know that.
     assert [one.event["data"]["n"] for one in receiver.received] == list(range(50))
+
+
+def test_one_that_ends_while_it_is_being_cancelled_stays_done(
+    platform, pump, filled, monkeypatch
+):
+    row = replay(platform, filled)
+    get = Walks.get
+
+    def end_meanwhile(walks, walk_id):
+        found = get(walks, walk_id)
+        pump.run()
+        return found
+
+    monkeypatch.setattr(Walks, "get", end_meanwhile)
+
+    with pytest.raises(ConflictError, match="DONE"):
+        platform.subscribed.walks.cancel(row["sk"], ANYBODY)
+    assert get(platform.subscribed.walks, row["sk"])["state"] == "DONE"
 
 
 def test_it_can_be_cancelled_on_its_way(platform, pump, receiver, filled):

@@ -179,15 +179,9 @@ class Publications(RootModel[Published | PublishedCommit]):
     """Of one event what became of it; of an array what became of each."""
 
 
-class Event(Answer):
-    """One event, as it stands in the log."""
+class Circumstances(Answer):
+    """What an event may have besides what each one has."""
 
-    id: str = Field(examples=["evt_01M7XZWQJYDFMFZR88CEXSY7JH"])
-    type: str = Field(examples=["order.placed"])
-    payload: Any = Field(examples=[{"order": 7, "total": 99.5}])
-    source: str | None = Field(examples=["shop"])
-    priority: int = Field(ge=1, le=10)
-    timestamp: Moment
     target: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
@@ -203,6 +197,17 @@ class Event(Answer):
         None, description="Where the payload lies, when it did not travel along."
     )
     attributes: dict[str, Any] | None = None
+
+
+class Event(Circumstances):
+    """One event, as it stands in the log."""
+
+    id: str = Field(examples=["evt_01M7XZWQJYDFMFZR88CEXSY7JH"])
+    type: str = Field(examples=["order.placed"])
+    payload: Any = Field(examples=[{"order": 7, "total": 99.5}])
+    source: str | None = Field(examples=["shop"])
+    priority: int = Field(ge=1, le=10)
+    timestamp: Moment
 
 
 class EventPage(Answer):

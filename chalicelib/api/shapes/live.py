@@ -188,7 +188,7 @@ class Delivered(Answer):
     event: events.Event
 
 
-class Shown(Answer):
+class Shown(events.Circumstances):
     """An event, as a dashboard shows it."""
 
     type: str = Field(description="Its topic.")
@@ -201,19 +201,6 @@ class Shown(Answer):
     cursor: str = Field(description="To resume after this event.")
     source: str | None
     priority: int
-    target: str | None = None
-    correlation_id: str | None = None
-    causation_id: str | None = None
-    ttl: float | None = None
-    expires_at: Moment | None = None
-    version: int | None = None
-    headers: dict[str, str] | None = None
-    tags: list[str] | None = None
-    attempts: int | None = None
-    max_attempts: int | None = None
-    last_error: str | None = None
-    dataref: str | None = None
-    attributes: dict[str, Any] | None = None
 
 
 class Error(_Answered):

@@ -100,7 +100,7 @@ export function getHealth() {
 export const getEvents = ({ topics, filters, since, until, limit, cursor }) =>
   request(withQuery("api/v1/events", { limit, topics: topics.join(","), filter: filters, since, until, cursor }));
 
-function withQuery(path, wish) {
+export function withQuery(path, wish) {
   const query = new URLSearchParams();
   for (const [name, values] of Object.entries(wish)) {
     for (const value of [values].flat()) if (value) query.append(name, value);
@@ -110,9 +110,9 @@ function withQuery(path, wish) {
 
 const post = (path, body, ms = TIMEOUT_MS) => request(path, { method: "POST", body, ms });
 
-async function request(path, { method = "GET", body, ms = TIMEOUT_MS, accepts = () => false } = {}) {
+export async function request(path, { method = "GET", body, ms = TIMEOUT_MS, accepts = () => false, text = false } = {}) {
   const response = await send(path, method, body, ms);
-  const answer = await readJson(response, ms);
+  const answer = text && response.ok ? await response.text() : await readJson(response, ms);
   if (response.ok || accepts(response.status, answer)) return answer;
   if (response.status === 401) window.dispatchEvent(new Event("eventyard:unauthorized"));
   throw errorFrom(response, answer);
@@ -154,7 +154,8 @@ function failedToReach(error, ms) {
 
 function errorFrom(response, answer) {
   const { status } = response;
-  const { code, message, details } = answer?.error ?? {};
+  const told = answer?.error;
+  const { code, message, details } = typeof told === "string" ? { message: told } : (told ?? {});
   const text = message ?? answer?.message ?? `The server answered ${status} ${response.statusText}`.trim();
   return new ApiError(code ?? `http_${status}`, String(text), { status, details: details ?? {} });
 }

@@ -1,6 +1,6 @@
 // One event, whole, in a drawer with its own address.
 
-import { html, useRef } from "./preact-htm.js";
+import { html, useEffect, useRef, useState } from "./preact-htm.js";
 import { getEvent } from "./api.js";
 import { go, useAsk } from "./hooks.js";
 import { JsonView } from "./json.js";
@@ -45,11 +45,20 @@ function EventTabs({ event, sender, tab }) {
   const tabs = [
     { id: "payload", name: "Payload", body: () => html`<${JsonView} key=${event.id} value=${event.payload ?? null} label="payload" />` },
     { id: "trace", name: "Trace", body: () => html`<${Trace} key=${event.id} id=${event.id} sender=${sender} />` },
+    { id: "causality", name: "Causality", body: () => html`<${Late} key=${event.id} load=${() => import("./causality.js")} id=${event.id} sender=${sender} />` },
     { id: "details", name: "Details", body: () => html`<${Details} event=${event} />` },
   ];
   const chosen = tabs.some(({ id }) => id === tab) ? tab : "payload";
   const choose = (id) => go({ tab: id === "payload" ? null : id }, { replace: true });
   return html`<${Tabs} tabs=${tabs} chosen=${chosen} onChoose=${choose} label="Parts of the event" />`;
+}
+
+// What only some look at is loaded when somebody does.
+function Late({ load, ...props }) {
+  const [{ Part, error }, take] = useState({});
+  useEffect(() => void load().then((module) => take({ Part: module.default }), ({ message }) => take({ error: { code: "not_loaded", message } })), []);
+  if (error) return html`<${ErrorPanel} title="This part could not be loaded" error=${error} />`;
+  return Part ? html`<${Part} ...${props} />` : html`<${Skeleton} lines=${4} />`;
 }
 
 function Details({ event }) {

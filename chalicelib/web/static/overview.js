@@ -4,7 +4,7 @@ import { html, useState } from "./preact-htm.js";
 import { getHealth, getQueues } from "./api.js";
 import { EventDrawer, useKnown } from "./details.js";
 import { FeedPanel } from "./feedview.js";
-import { escaping, go, linkTo, useDrawer, useHotkeys, usePoll } from "./hooks.js";
+import { escaping, go, linkTo, pageLink, useDrawer, useHotkeys, usePoll } from "./hooks.js";
 import { PublishDrawer, sendDemo } from "./publish.js";
 import { useSource } from "./source.js";
 import { DeadLetterDrawer, DeadLetters, Status } from "./status.js";
@@ -50,7 +50,7 @@ function Title({ demo, onPublish }) {
     onPublish();
   };
   return html`<header class="title">
-    <div><h1>Overview</h1><p class="muted">What is running, and every event as it happens.</p></div>
+    <div><h1>Overview</h1><p class="muted">What is running, and every event as it happens. <a href=${pageLink("flow")}>See who sends what to whom</a></p></div>
     <div class="actions">${demo}<a class="button primary" href=${linkTo({ ...CLOSED, panel: "publish" })} title="n" onClick=${open}>Publish event</a></div>
   </header>`;
 }

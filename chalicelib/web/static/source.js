@@ -12,6 +12,7 @@ const PAGE = 100;
 const MOST_EMPTY_PAGES = 5;
 const KEPT = 1_000;
 const OWN = "eventyard.";
+const EVERYTHING = { topics: [], filters: [], resting: true };
 const NOTHING = { topics: [`${OWN}**`], filters: [], resting: true };
 
 export const MISSED = "Some events may be missing here; the list was reloaded from the log.";
@@ -49,6 +50,7 @@ export class Source {
   /** Show another selection of events, of which the list keeps up to `kept`. */
   show({ topics, filters, last, since, until, kept = KEPT }) {
     const sameTopics = topics.join() === this.query.topics.join();
+    this.watcher = null;
     this.query = { topics, filters, last, since, until };
     this.feed.limit = kept;
     const [onTopic, passes] = [topicMatcher(topics), filterMatcher(filters)];
@@ -61,16 +63,24 @@ export class Source {
   }
 
   /** Show nothing, but stay connected, and say when somebody changes something. */
-  rest() {
-    const sameTopics = NOTHING.topics.join() === this.query.topics.join();
-    this.query = NOTHING;
+  rest(query = NOTHING) {
+    const sameTopics = query.topics.join() === this.query.topics.join();
+    this.query = query;
+    this.watcher = null;
     this.wanted = () => false;
     this.round += 1;
-    if (!sameTopics) this.live?.start(NOTHING.topics);
+    if (!sameTopics) this.live?.start(query.topics);
+  }
+
+  /** Show nothing, but tell `watcher(events)` of every event as it comes. */
+  follow(watcher) {
+    this.rest(EVERYTHING);
+    this.watcher = watcher;
   }
 
   take(events) {
     if (events.some(({ type }) => type.startsWith(OWN))) window.dispatchEvent(new Event("eventyard:told"));
+    this.watcher?.(events);
     this.feed.add(events.filter(this.wanted));
   }
 

@@ -16,6 +16,9 @@ export const plural = (count, noun) => `${formatCount(count)} ${noun}${count ===
 const ICONS = {
   overview: "M2 2h5v5H2zM9 2h5v3H9zM9 7h5v7H9zM2 9h5v5H2z",
   events: "M2 3.5h1M5.5 3.5H14M2 8h1M5.5 8H14M2 12.5h1M5.5 12.5H14",
+  flow: "M3.5 6a2 2 0 1 0 .1 0zM12.5 2a2 2 0 1 0 .1 0zM12.5 10a2 2 0 1 0 .1 0zM5.4 7.2l5.2-2.4M5.4 8.8l5.2 2.4",
+  minus: "M3 8h10",
+  fit: "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
   subscriptions: "M3 13a.6.6 0 1 0 .1 0zM2.5 8.5a5 5 0 0 1 5 5M2.5 4a9.5 9.5 0 0 1 9.5 9.5",
   dead: "M2 9.5 4 3h8l2 6.5V13H2zM2 9.5h3.5l1 1.5h3l1-1.5H14",
   replays: "M3 8a5 5 0 1 0 1.6-3.7M3 2.5v3h3M8 5.5V8l2 1.5",

@@ -43,6 +43,11 @@ def write(moment: datetime) -> str:
     return text.removesuffix("+00:00") + "Z"
 
 
+def at(seconds: float) -> str:
+    """Write the moment of a Unix time."""
+    return write(datetime.fromtimestamp(seconds, UTC))
+
+
 def duration(text: str) -> timedelta:
     """
     Read a duration: a whole number and one of `ms`, `s`, `m`, `h`, `d`.

@@ -19,7 +19,7 @@ from eventyard.core.graph.analysis import (
     terminals,
 )
 from eventyard.core.graph.flow import fits, resolved
-from eventyard.core.graph.model import AgentNode, Edge, EventNode, FlowModel
+from eventyard.core.graph.model import KINDS, AgentNode, Edge, EventNode, FlowModel
 from tests.unit.core.flows import flow, models, plain_models, shop
 
 
@@ -113,6 +113,18 @@ def test_countless_cycles_are_told_to_be_more_than_told():
     assert told["summary"]["cycles_count"] == 100
     assert told["truncated"] is True
     assert time.process_time() - began < 30
+
+
+@pytest.mark.parametrize("most", [1, 100])
+def test_an_agent_amid_thousands_of_events_is_no_trouble(most):
+    edges = [Edge("hub", f"E{n:05}", kind) for n in range(15_000) for kind in KINDS]
+    began = time.process_time()
+
+    found = cycles(FlowModel.of((), (), edges), most)
+
+    assert len(found) == most
+    assert all(len(cycle) == 2 for cycle in found)
+    assert time.process_time() - began < 10
 
 
 def test_a_search_without_steps_says_that_it_gave_up():

@@ -259,6 +259,14 @@ class TestSimplified:
         assert "not in the code" in dot
         assert len(read_dot(dot).edges) == 2
 
+    def test_a_curated_flow_may_come_from_a_file_of_lists(self):
+        style = Style(main_flow=[["START", "OrderPlaced"]])
+
+        assert style == Style(main_flow=(("START", "OrderPlaced"),))
+        assert '"START" -> "event:OrderPlaced"' in draw(
+            shop(), "simplified", style=style
+        )
+
 
 class TestTree:
     def test_it_is_unrolled_from_where_events_enter(self):
@@ -373,6 +381,9 @@ class TestPalette:
             {"font": 'x" onclick="alert(1)'},
             {"font": ""},
             {"main_flow": (("a", "b", "c"),)},
+            {"main_flow": ["ab"]},
+            {"main_flow": [["a", 1]]},
+            {"colours": {"a": 1}},
         ],
     )
     def test_a_style_is_no_way_in(self, bad):

@@ -213,6 +213,7 @@ class TestText:
         assert (
             "order.paid (unknown)\n  Published by: shop\n  Consumed by: log\n" in told
         )
+        assert "order.* (unknown)\n  Published by: see the events it matches\n" in told
         assert "[" not in told
 
     @pytest.mark.parametrize("name", AWKWARD)

@@ -1,0 +1,3 @@
+"""Event-flow graphs: pushed by scanners, kept in versions, drawn, compared."""
+
+from __future__ import annotations
