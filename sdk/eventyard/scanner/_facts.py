@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,11 +10,17 @@ from dataclasses import dataclass, field
 
 from eventyard.core.graph.model import Diagnostic, Kind, Site
 from eventyard.scanner._calls import Finder
-from eventyard.scanner._modules import Tree, Unreadable, parse, read
+from eventyard.scanner._modules import (
+    Signature,
+    Tree,
+    Unreadable,
+    parse,
+    read,
+    signature_of,
+)
 from eventyard.scanner._names import Resolver
 from eventyard.scanner.detectors._call import Call
 
-_Signature = tuple[int, int]
 _LONGEST = 500
 Progress = Callable[[int, int], None]
 
@@ -46,10 +51,10 @@ class Facts:
 
 @dataclass(slots=True)
 class _Kept:
-    signature: _Signature
+    signature: Signature
     facts: Facts
     #: What was read to understand it, each as it was then.
-    consulted: dict[str, _Signature | None]
+    consulted: dict[str, Signature | None]
 
 
 class Reader:
@@ -88,14 +93,14 @@ class Reader:
     def _facts(self, path: str, tree: Tree, resolver: Resolver) -> Facts | None:
         if not self._remember:
             return self._said(path, tree, resolver)
-        signature = _signature(path)
+        signature = signature_of(path)
         kept = self._kept.get(path)
         if kept and kept.signature == signature and _unchanged(kept.consulted):
             return kept.facts
         tree.consulted.clear()
         facts = self._said(path, tree, resolver) or Facts()
         if signature is not None:
-            seen = {one: _signature(one) for one in tree.consulted}
+            seen = {one: signature_of(one) for one in tree.consulted}
             self._kept[path] = _Kept(signature, facts, seen)
         return facts
 
@@ -146,16 +151,8 @@ def _line(use: Use) -> int:
     return use.line
 
 
-def _signature(path: str) -> _Signature | None:
-    try:
-        state = os.stat(path)  # noqa: PTH116 - for speed
-    except OSError:
-        return None
-    return state.st_size, state.st_mtime_ns
-
-
-def _unchanged(consulted: dict[str, _Signature | None]) -> bool:
-    return all(_signature(path) == known for path, known in consulted.items())
+def _unchanged(consulted: dict[str, Signature | None]) -> bool:
+    return all(signature_of(path) == known for path, known in consulted.items())
 
 
 @contextmanager

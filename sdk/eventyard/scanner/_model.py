@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Final
 
 from eventyard.core.graph.model import (
+    MOST_NODES,
     UNKNOWN,
     AgentNode,
     Diagnostic,
@@ -28,6 +29,7 @@ def put_together(
     facts: Mapping[str, Facts],
     root: str,
     classes: Mapping[str, Known],
+    problems: Iterable[Diagnostic] = (),
     test_agents: Iterable[str] = (),
 ) -> FlowModel:
     """
@@ -35,12 +37,12 @@ def put_together(
 
     An agent has the id of its file's stem where it is alone in the file, else
     `stem.Class`; where several files share a stem, the folders that tell them apart
-    come before it.
+    come before it. `problems` are what is to be told besides.
     """
     stems = _stems([path for path, said in facts.items() if said.uses], root)
     edges: list[Edge] = []
     agents: list[AgentNode] = []
-    told: list[Diagnostic] = []
+    told: list[Diagnostic] = [*problems]
     tests = frozenset(test_agents)
     for path, said in facts.items():
         shown = PurePath(path).relative_to(root).as_posix()
@@ -49,7 +51,8 @@ def put_together(
             ids = _agents(said, stems[path])
             agents += _nodes(said, ids, shown, tests)
             edges += _edges(said, ids, shown)
-    return _placed(FlowModel.of((), agents, edges, told), classes)
+    once = [*dict.fromkeys(told)][:MOST_NODES]
+    return _placed(FlowModel.of((), agents, edges, once), classes)
 
 
 def _stems(paths: list[str], root: str) -> dict[str, str]:

@@ -19,6 +19,10 @@ _COOKIE: Final = re.compile(rb"coding[:=]")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
+#: The size in bytes and the time of the last change, in nanoseconds.
+Signature = tuple[int, int]
+
+
 class Unreadable(Exception):  # noqa: N818 - it is told, not handled as an error
     """A file that cannot be read as Python; `kind` is that of its diagnostic."""
 
@@ -45,6 +49,15 @@ class Module:
     def let_go(self) -> None:
         """Give the tree's memory back at once: a circle waits for the collector."""
         del self.scope.module
+
+
+def signature_of(path: str) -> Signature | None:
+    """Return by what a file is known as unchanged; None if it is not there."""
+    try:
+        state = os.stat(path)  # noqa: PTH116 - for speed
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
 
 
 def read(path: str) -> bytes:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from eventyard.core.graph.model import UNKNOWN, EventNode, Site
+from eventyard.core.graph.model import UNKNOWN, Diagnostic, EventNode, Site
 from eventyard.scanner._files import python_files
-from eventyard.scanner._modules import Unreadable, parse, read
+from eventyard.scanner._modules import Signature, Unreadable, parse, read, signature_of
 from eventyard.scanner._scopes import statements
 
 _ANNOTATION: Final = "__event_annotation__"
@@ -31,22 +32,64 @@ class Known:
     rejected: bool = False
 
 
-def event_classes(folder: str, shown_from: str) -> dict[str, Known]:
-    """
-    Read the classes below a folder: the first folder on the way is their namespace.
+@dataclass(frozen=True, slots=True)
+class _Said:
+    classes: tuple[tuple[str, Known], ...]
+    problems: tuple[Diagnostic, ...]
 
-    Files are parsed, never imported. Of two classes of one name the first is taken.
-    """
-    found: dict[str, Known] = {}
-    for path in python_files(folder):
-        parts = Path(path).relative_to(folder).parts
-        namespace = parts[0] if len(parts) > 1 else UNKNOWN
-        for node in _classes(path):
-            at = Site(_shown(path, shown_from), node.lineno)
-            marks = set(_marks(node))
-            known = Known(namespace, at, bool(marks & _FAILED), bool(marks & _REJECTED))
-            found.setdefault(node.name, known)
-    return found
+
+class EventClasses:
+    """The classes of events below a folder; a file is read again when it changed."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Signature | None, _Said]] = {}
+
+    def read(
+        self, folder: str, shown_from: str
+    ) -> tuple[dict[str, Known], list[Diagnostic]]:
+        """
+        Return what classes tell by their names, and which files could not be read.
+
+        The first folder on the way to a class is its namespace. Files are parsed,
+        never imported. Of two classes of one name the first is taken.
+        """
+        found: dict[str, Known] = {}
+        told: list[Diagnostic] = []
+        for path in python_files(folder):
+            parts = Path(path).relative_to(folder).parts
+            namespace = parts[0] if len(parts) > 1 else UNKNOWN
+            said = self._said(path, namespace, _shown(path, shown_from))
+            for name, known in said.classes:
+                found.setdefault(name, known)
+            told += said.problems
+        return found, told
+
+    def _said(self, path: str, namespace: str, shown: str) -> _Said:
+        signature = signature_of(path)
+        kept = self._kept.get(path)
+        if kept is None or kept[0] != signature:
+            kept = signature, _read(path, namespace, shown)
+            self._kept[path] = kept
+        return kept[1]
+
+
+def _read(path: str, namespace: str, shown: str) -> _Said:
+    try:
+        module = parse(path, read(path))
+    except Unreadable as problem:
+        return _Said((), (problem.at(shown),))
+    found = [
+        (statement.name, _known(statement, namespace, shown))
+        for statement in statements(module.tree.body)
+        if isinstance(statement, ast.ClassDef)
+    ]
+    return _Said(tuple(found), ())
+
+
+def _known(node: ast.ClassDef, namespace: str, shown: str) -> Known:
+    marks = set(_marks(node))
+    at = Site(shown, node.lineno)
+    return Known(namespace, at, bool(marks & _FAILED), bool(marks & _REJECTED))
 
 
 def node_of(name: str, known: Known | None) -> EventNode:
@@ -68,16 +111,6 @@ def node_of(name: str, known: Known | None) -> EventNode:
     )
 
 
-def _classes(path: str) -> Iterator[ast.ClassDef]:
-    try:
-        module = parse(path, read(path))
-    except Unreadable:
-        return
-    for statement in statements(module.tree.body):
-        if isinstance(statement, ast.ClassDef):
-            yield statement
-
-
 def _marks(node: ast.ClassDef) -> Iterator[str]:
     for decorator in node.decorator_list:
         made = decorator.func if isinstance(decorator, ast.Call) else decorator
@@ -96,5 +129,4 @@ def _marks(node: ast.ClassDef) -> Iterator[str]:
 
 
 def _shown(path: str, start: str) -> str:
-    inside = Path(path).is_relative_to(start)
-    return Path(path).relative_to(start).as_posix() if inside else Path(path).name
+    return os.path.relpath(path, start).replace(os.sep, "/")

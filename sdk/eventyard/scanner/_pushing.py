@@ -7,13 +7,16 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from eventyard.core.errors import (
     ConnectionError,  # noqa: A004
     EventRouterError,
     InvalidRequestError,
 )
+
+if TYPE_CHECKING:
+    import urllib.request
 
 #: What a request may hold; what is larger goes to the bucket first.
 LARGEST: Final = 5_000_000
@@ -65,11 +68,7 @@ class Pusher:
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
-            raise InvalidRequestError(
-                f"The platform's address must begin with http:// or https://, not "
-                f"{self.url!r}."
-            )
+        _check(self.url)
 
     def push(self, graph: Mapping[str, Any]) -> dict[str, Any]:
         """Push a graph; return the platform's answer, or raise an EventRouterError."""
@@ -79,8 +78,9 @@ class Pusher:
         return self._json("POST", "/api/graph", body)
 
     def _upload(self, body: bytes) -> str:
-        wish = encoded({"bytes": len(body)})
+        wish = encoded({"size": len(body)})
         place = self._json("POST", "/api/graph/uploads", wish)
+        _check(place["url"])
         answer = self._insist(
             place.get("method", "PUT"), place["url"], body, place.get("headers", {})
         )
@@ -127,6 +127,13 @@ def encoded(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _check(url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise InvalidRequestError(
+            f"The platform's address must begin with http:// or https://, not {url!r}."
+        )
+
+
 def _pause(attempt: int, answer: _Answer | None) -> float:
     asked = answer.retry_after if answer is not None else None
     if asked is not None and asked.strip().isdecimal():
@@ -147,13 +154,24 @@ def _ask(
         url, data=body, headers=dict(headers), method=method
     )
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
+        with _opener().open(request, timeout=timeout) as answer:
             return _Answer(answer.status, answer.read())
     except urllib.error.HTTPError as error:
         with error:
             return _Answer(error.code, error.read(), error.headers.get("Retry-After"))
     except http.client.HTTPException as error:
         raise OSError(f"the connection broke: {error!r}") from error
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    import urllib.request
+
+    class Stays(urllib.request.HTTPRedirectHandler):
+        # A key is shown to the platform that was named, and to nobody it points at.
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    return urllib.request.build_opener(Stays)
 
 
 def _refused(answer: _Answer, what: str) -> EventRouterError:

@@ -12,7 +12,7 @@ from eventyard.scanner._facts import Progress, Reader
 from eventyard.scanner._files import python_files
 from eventyard.scanner._model import put_together
 from eventyard.scanner._modules import top_of
-from eventyard.scanner._outcomes import event_classes
+from eventyard.scanner._outcomes import EventClasses
 from eventyard.scanner.detectors import Detector, detectors
 
 
@@ -40,6 +40,7 @@ class EventFlowAnalyzer:
         self._test_agents = tuple(test_agents)
         self._read_by = tuple(detectors() if read_by is None else read_by)
         self._reader = Reader(Finder(self._read_by), remember=remember)
+        self._events = EventClasses()
         self._model: FlowModel | None = None
         #: How many files were looked at last, and how many of them opened.
         self.files = 0
@@ -61,8 +62,8 @@ class EventFlowAnalyzer:
         self.files = len(files)
         facts = self._reader.read(files, top_of(root), progress)
         events = self.events_dir
-        classes = event_classes(str(events), root) if events else {}
-        self._model = put_together(facts, root, classes, self._test_agents)
+        classes, problems = self._events.read(str(events), root) if events else ({}, [])
+        self._model = put_together(facts, root, classes, problems, self._test_agents)
         return self._model
 
     def at(self, commit: str) -> FlowModel:

@@ -148,6 +148,16 @@ def test_what_is_refused_is_not_tried_again(api, status):
     assert len(api.requests) == 1
 
 
+def test_a_key_does_not_follow_to_another_address(api):
+    with GraphApi() as other:
+        api.answers = [(302, {"Location": f"{other.url}/api/graph"})]
+
+        with pytest.raises(EventRouterError, match="302"):
+            Pusher(api.url, "ey_secret", sleep=Pauses()).push({})
+
+        assert other.requests == []
+
+
 def test_a_server_says_how_long_to_wait(api):
     api.answers = [(429, {"Retry-After": "7"}), (503, {"Retry-After": "86400"})]
     pauses = Pauses()
@@ -181,7 +191,7 @@ def test_more_than_a_request_may_hold_goes_by_way_of_the_bucket(api):
     Pusher(api.url, "ey_key", sleep=Pauses()).push(graph)
 
     start, put, push = api.requests
-    assert json.loads(start[3]) == {"bytes": len(put[3])}
+    assert json.loads(start[3]) == {"size": len(put[3])}
     assert put[:2] == ("PUT", "/bucket/1")
     assert put[2]["x-signed"] == "yes"
     assert "authorization" not in put[2]
