@@ -132,9 +132,11 @@ class Front:
                 "and, where keys are asked for, ticket or token.",
             )
         client = web.WebSocketResponse(max_msg_size=0, compress=False)
-        await client.prepare(request)
         async with upstream:
-            await _pump_both(client, upstream)
+            # Who left meanwhile must not leave a connection behind that nobody closes.
+            with contextlib.suppress(ConnectionResetError):
+                await client.prepare(request)
+                await _pump_both(client, upstream)
         return client
 
     def _live_address(self, request: web.Request) -> str:
