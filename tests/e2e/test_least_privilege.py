@@ -144,3 +144,26 @@ def test_the_sweep_relays_what_the_stream_left(guarded):
         swept = guarded.publish("swept.x", {})
         wait_until(lambda: swept in listener.heard, what="the sweep's relaying")
     guarded.connect_stream(enabled=True)
+
+
+def test_graphs_are_pushed_drawn_and_deleted(guarded):
+    push = {"graph_type": "complete", "dot_content": "digraph { a -> b }"}
+    assert guarded.request("POST", "/api/graph", push)[0] == 201
+    assert guarded.request("POST", "/api/graph", push)[1]["unchanged"] is True
+    _, place = guarded.request("POST", "/api/graph/uploads", {})
+    body = json.dumps({**push, "dot_content": "digraph { uploaded }"}).encode()
+    put = urllib.request.Request(
+        place["url"], body, place["headers"], method=place["method"]
+    )
+    with urllib.request.urlopen(put) as answer:
+        assert answer.status == 200
+    pushed = guarded.request("POST", "/api/graph", {"upload": place["upload"]})
+    assert (pushed[0], pushed[1]["version"]) == (201, 2)
+
+    with urllib.request.urlopen(f"{guarded.address}/graph/complete") as answer:
+        svg = answer.read().decode()
+
+    assert ">uploaded</text>" in svg
+    assert guarded.get("/api/graph/diff")["empty"] is False
+    assert guarded.request("DELETE", "/api/graph/complete")[0] == 200
+    assert guarded.get("/api/graph/status")["total_graphs"] == 0

@@ -19,6 +19,7 @@ _ACTIONS = {
     "sqs:SendMessageBatch": "sqs:SendMessage",
     "s3:HeadObject": "s3:GetObject",
     "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
     # AWS asks for the action of each member; ours put, and the sweep's also delete.
     "dynamodb:TransactWriteItems": "dynamodb:PutItem",
 }
@@ -88,6 +89,34 @@ def test_the_http_function_is_allowed_all_it_does(platform, http, calls):
 
     assert calls <= allowed("APIHandler")
     assert "sqs:SendMessage" in allowed("APIHandler")
+
+
+def test_the_http_function_is_allowed_graphs(platform, http, calls, monkeypatch):
+    from chalicelib.graphs import store
+
+    monkeypatch.setattr(store, "KEPT", 1)
+    push = {"graph_type": "complete", "dot_content": "digraph { a -> b }"}
+    assert http.post("/api/graph", push).status == 201
+    assert http.post("/api/graph", push).json()["unchanged"] is True
+    place = http.post("/api/graph/uploads", {}).json()
+    key = place["upload"]
+    body = b'{"graph_type": "complete", "dot_content": "digraph { c }"}'
+    platform.aws.s3.put_object(Bucket=platform.settings.bucket, Key=key, Body=body)
+    assert http.post("/api/graph", {"upload": key}).json()["version"] == 2
+    for path in (
+        "/graph/complete",
+        "/graph/complete?hide_failed=1",
+        "/api/graph/complete",
+        "/api/graph/complete/versions",
+        "/api/graph/status",
+        "/api/graph/projects",
+        "/api/graph/diff",
+        "/api/graph/analysis",
+    ):
+        assert http.get(path).status == 200, path
+    assert http.delete("/api/graph").status == 200
+
+    assert {"s3:PutObject", "s3:DeleteObject"} <= calls <= allowed("APIHandler")
 
 
 def soon(platform, seconds=600):

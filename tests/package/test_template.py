@@ -88,6 +88,23 @@ def test_functions_have_memory_and_time_of_their_own_choosing(aws):
         assert props["Timeout"] == wishes[name]["timeout"]
 
 
+def test_only_what_draws_has_the_layer_that_draws(artefact, aws):
+    layers = {name: props.get("Layers") for name, props in functions(aws).items()}
+
+    assert {name for name, found in layers.items() if found} == {"APIHandler"}
+    assert layers["APIHandler"] == [{"Ref": "DrawingLayer"}]
+    content = aws["DrawingLayer"]["Properties"]["Content"]
+    assert content == {"S3Bucket": "b", "S3Key": artefact.layer_path.name}
+
+
+def test_what_can_be_made_again_expires_and_graphs_do_not(aws):
+    rules = aws["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules}
+
+    assert (days["rendered/"], days["uploads/"]) == (30, 1)
+    assert "graphs/" not in days
+
+
 def test_queues_have_dead_letters_and_wait_longer_than_their_functions_run(aws):
     wishes = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
     default = finish_parameters()["QueueVisibility"]["Default"]

@@ -58,6 +58,7 @@ def test_a_missing_resource_is_named(missing):
     ("name", "value"),
     [
         ("EVENTYARD_AUTH", "maybe"),
+        ("EVENTYARD_RENDERER", "paint"),
         ("EVENTYARD_AUTH", "Open"),
         ("EVENTYARD_LOG_SHARDS", "0"),
         ("EVENTYARD_LOG_SHARDS", "33"),
@@ -93,6 +94,7 @@ def test_every_setting_is_read():
         "EVENTYARD_MAX_CLIENTS": "7",
         "EVENTYARD_ALLOW_PRIVATE_HOSTS": "localhost,10.0.0.0/8",
         "EVENTYARD_TARGET_QUEUES": "team-",
+        "EVENTYARD_RENDERER": "wasm",
         "EVENTYARD_JWT_ISSUER": "https://id.test/",
         "EVENTYARD_JWT_AUDIENCE": "us",
         "EVENTYARD_JWT_JWKS_URL": "http://[::1]:8080/keys",
@@ -122,6 +124,7 @@ def test_every_setting_is_read():
         max_clients=7,
         allow_private_hosts="localhost,10.0.0.0/8",
         target_queues="team-",
+        renderer="wasm",
         jwt=config.Jwt("https://id.test/", "us", "http://[::1]:8080/keys"),
     )
 
