@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import subprocess
 import tempfile
 from collections import OrderedDict
@@ -28,22 +30,25 @@ class Drawings:
     bucket forgets it after a month.
     """
 
-    def __init__(self, aws: Aws, bucket: str, draw: Renderer) -> None:
+    def __init__(
+        self, aws: Aws, bucket: str, draw: Renderer, drawn_by: str = ""
+    ) -> None:
         self._aws = aws
         self._bucket = bucket
         self._draw = draw
+        self._drawn_by = f"{render.VERSION}/{sanitise.VERSION}/{drawn_by}"
         self._kept: OrderedDict[str, str] = OrderedDict()
 
     def svg(self, dot: str) -> str:
         """Return the SVG of a DOT text, made harmless; raises as `Renderer`."""
-        name = _name(dot, ".svg")
+        name = self._name(dot, ".svg")
         svg = self._kept.get(name) or self._fetch(name) or self._make(name, dot)
         self._keep(name, svg)
         return svg
 
     def link(self, text: str, media: str, suffix: str) -> str:
         """Return an address of a text that is too large for an answer."""
-        key = _FOLDER + _name(text, suffix)
+        key = _FOLDER + self._name(text, suffix)
         self._put(key, text, media)
         address: str = self._aws.s3.generate_presigned_url(
             "get_object",
@@ -55,6 +60,10 @@ class Drawings:
             ExpiresIn=_LINK_SECONDS,
         )
         return address
+
+    def _name(self, text: str, suffix: str) -> str:
+        told = f"{self._drawn_by}\n{text}"
+        return hashlib.sha256(told.encode()).hexdigest() + suffix
 
     def _fetch(self, name: str) -> str | None:
         s3 = self._aws.s3
@@ -88,11 +97,6 @@ def harmless(svg: str) -> str:
     except sanitise.UnsafeSvgError as error:
         # DOT can break Graphviz's output (by `stylesheet`), which then is no XML.
         raise DrawingError(f"The graph could not be drawn: {error}") from error
-
-
-def _name(text: str, suffix: str) -> str:
-    told = f"{render.VERSION}/{sanitise.VERSION}\n{text}"
-    return hashlib.sha256(told.encode()).hexdigest() + suffix
 
 
 def renderer(wish: str) -> Renderer:
@@ -138,34 +142,34 @@ def _refuse(_: str) -> str:
 
 
 def draw_by_program(dot: str) -> str:
-    """Return what the program `dot` of the PATH draws, within the same time."""
+    """Return what the program `dot` of the PATH draws, within the same bounds."""
     render.check_length(dot)
-    with tempfile.TemporaryDirectory() as empty:
-        try:
-            done = subprocess.run(
-                ["dot", "-Tsvg"],  # noqa: S607
-                input=dot.encode(),
-                capture_output=True,
-                check=False,
-                timeout=render.SECONDS,
-                cwd=empty,
-                # With this name Graphviz opens no file that a graph asks for.
-                env={"SERVER_NAME": "eventyard", "PATH": _path()},
-            )
-        except FileNotFoundError:
-            raise DrawingError(
-                "There is nothing to draw with: neither wasmtime nor a program `dot` "
-                "is installed. The page at /flow draws in the browser."
-            ) from None
-        except subprocess.TimeoutExpired:
-            raise too_large() from None
+    path = os.environ.get("PATH", os.defpath)
+    if shutil.which("dot", path=path) is None:
+        raise DrawingError(
+            "There is nothing to draw with: neither wasmtime nor a program `dot` is "
+            "installed. The page at /flow draws in the browser."
+        )
+    try:
+        done = _run(dot, path)
+    except subprocess.TimeoutExpired:
+        raise too_large() from None
     if done.returncode or not done.stdout:
         told = " ".join(done.stderr.decode(errors="replace").split())[:500]
         raise DrawingError(f"The graph could not be drawn: {told}")
     return done.stdout.decode(errors="replace")
 
 
-def _path() -> str:
-    import os
-
-    return os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+def _run(dot: str, path: str) -> subprocess.CompletedProcess[bytes]:
+    bounded = f"ulimit -v {render.MEMORY * 4 // 1024}; exec dot -Tsvg"
+    with tempfile.TemporaryDirectory() as empty:
+        return subprocess.run(  # noqa: S603 - the command is ours, the graph its input
+            ["/bin/sh", "-c", bounded],
+            input=dot.encode(),
+            capture_output=True,
+            check=False,
+            timeout=render.SECONDS,
+            cwd=empty,
+            # With this name Graphviz opens no file that a graph asks for.
+            env={"SERVER_NAME": "eventyard", "PATH": path},
+        )

@@ -37,7 +37,8 @@ class Graphs:
     def drawings(self) -> Drawings:
         """Return what draws."""
         draw = renderer(self.settings.renderer)
-        return Drawings(self.aws, self.settings.bucket, draw)
+        name = self.settings.renderer
+        return Drawings(self.aws, self.settings.bucket, draw, name)
 
     @cached_property
     def service(self) -> GraphService:

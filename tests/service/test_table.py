@@ -144,3 +144,25 @@ def test_removing_tells_whether_there_was_something(platform):
 
     assert platform.table.delete("p", "000")
     assert not platform.table.delete("p", "000")
+
+
+@pytest.mark.parametrize(
+    ("expected", "written"), [(1, True), (2, False), (None, False)]
+)
+def test_an_item_advances_with_others_or_not_at_all(platform, expected, written):
+    table = platform.table
+    table.put({"pk": "p", "sk": "head", "version": 1})
+
+    advanced = table.advance(
+        {"pk": "p", "sk": "head", "version": 9}, expected, {"pk": "p", "sk": "beside"}
+    )
+
+    assert advanced is written
+    assert table.get("p", "head")["version"] == (9 if written else 1)
+    assert (table.get("p", "beside") is not None) is written
+
+
+def test_an_item_advances_from_nothing_once(platform):
+    item = {"pk": "p", "sk": "head", "version": 1}
+
+    assert [platform.table.advance(item, None) for _ in range(2)] == [True, False]

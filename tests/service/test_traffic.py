@@ -358,6 +358,16 @@ def test_hours_that_nobody_put_together_are_read_by_the_minute(platform, clock, 
     assert counts(platform, 6 * HOUR) == published(4)
 
 
+def test_what_is_counted_is_kept_for_eight_days(platform, clock, pump):
+    hourly(platform, clock, pump, 1)
+    hour = int(clock()) // HOUR - 1
+
+    (minute,) = platform.table.query(f"traffic#{hour}")
+    (whole,) = platform.table.query("traffic-hours", until=f"{hour:08d}")
+    assert minute["ttl"] == int(clock()) - HOUR + 8 * DAY
+    assert whole["ttl"] == hour * HOUR + 8 * DAY
+
+
 def test_an_hour_put_together_twice_counts_once(platform, clock, pump):
     hourly(platform, clock, pump, 3)
     # Another process, and one whose checkpoint was lost after its hours were written.
