@@ -233,6 +233,18 @@ class TestSimplified:
         assert ("event:order.paid", "agent:log") in found
         assert "event:order.*" not in nodes(draw(model, "simplified"))
 
+    def test_patterns_bring_no_failures_back(self):
+        model = flow(
+            "shop > order.failed",
+            "order.* > log",
+            events=[
+                EventNode("order.*", pattern=True),
+                EventNode("order.failed", failed=True),
+            ],
+        )
+
+        assert "event:order.failed" not in nodes(draw(model, "simplified"))
+
     def test_a_curated_flow_is_drawn_as_it_is_written(self):
         style = Style(
             main_flow=(
@@ -258,6 +270,14 @@ class TestSimplified:
         assert '[id="pub:billing|OrderPaid"' in dot
         assert "not in the code" in dot
         assert len(read_dot(dot).edges) == 2
+
+    def test_a_curated_flow_may_come_from_a_file_of_lists(self):
+        style = Style(main_flow=[["START", "OrderPlaced"]])
+
+        assert style == Style(main_flow=(("START", "OrderPlaced"),))
+        assert '"START" -> "event:OrderPlaced"' in draw(
+            shop(), "simplified", style=style
+        )
 
 
 class TestTree:
@@ -292,9 +312,13 @@ class TestTree:
     def test_a_repeat_is_never_taken_for_a_name_that_looks_like_one(self):
         model = flow("One > a", "Two > a", "a > End", "a > End#2")
 
-        read = read_dot(draw(model, "full-tree"))
+        dot = draw(model, "full-tree")
 
-        assert {event.name for event in read.events} == {"One", "Two", "End", "End#2"}
+        keys = re.findall(r'^  "([^"]+)" \[', dot, re.MULTILINE)
+        assert len(keys) == len(set(keys)) == 8
+        assert {event.name for event in read_dot(dot).events} == {
+            *("One", "Two", "End", "End#2"),
+        }
 
     def test_what_only_a_cycle_leads_to_is_there_and_what_stands_alone(self):
         model = FlowModel.of(
@@ -373,6 +397,9 @@ class TestPalette:
             {"font": 'x" onclick="alert(1)'},
             {"font": ""},
             {"main_flow": (("a", "b", "c"),)},
+            {"main_flow": ["ab"]},
+            {"main_flow": [["a", 1]]},
+            {"colours": {"a": 1}},
         ],
     )
     def test_a_style_is_no_way_in(self, bad):

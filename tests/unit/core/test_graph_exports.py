@@ -144,6 +144,14 @@ class TestAsyncApi:
             document["operations"]["mailer.receive.order.paid"]["action"] == "receive"
         )
 
+    def test_a_namespace_called_like_a_mark_is_one_tag(self):
+        model = FlowModel.of([EventNode("PayFailed", "failed", failed=True)], (), ())
+
+        document = asyncapi(model, title="", version="")
+
+        message = document["components"]["messages"]["PayFailed"]
+        assert message["tags"] == [{"name": "failed"}]
+
 
 class TestMermaid:
     def test_it_is_a_flow_chart_in_two_colours(self):
@@ -213,6 +221,7 @@ class TestText:
         assert (
             "order.paid (unknown)\n  Published by: shop\n  Consumed by: log\n" in told
         )
+        assert "order.* (unknown)\n  Published by: see the events it matches\n" in told
         assert "[" not in told
 
     @pytest.mark.parametrize("name", AWKWARD)

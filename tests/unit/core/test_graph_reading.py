@@ -125,9 +125,7 @@ def test_a_group_is_joined_with_each_other():
 
 
 def test_defaults_hold_within_their_braces_only():
-    model = read_dot(
-        "digraph { subgraph { node [shape=ellipse] one } node [shape=box] two }"
-    )
+    model = read_dot("digraph { subgraph { node [shape=ellipse] one } two }")
 
     assert [event.name for event in model.events] == ["one"]
     assert [agent.id for agent in model.agents] == ["two"]

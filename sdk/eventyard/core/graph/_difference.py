@@ -71,25 +71,19 @@ class _Changes:
 
     def drawn(self) -> str:
         lines = self._painter.head()
-        for namespace in self._both.namespaces():
-            lines += framed(namespace, self._nodes(namespace), self._style)
+        for namespace, nodes in self._nodes().items():
+            lines += framed(namespace, nodes, self._style)
         lines += [self._edge(edge) for edge in self._both.edges]
         return "\n".join([*lines, "}", ""])
 
-    def _nodes(self, namespace: str) -> list[str]:
+    def _nodes(self) -> dict[str, list[str]]:
         links = Links.of(self._both)
-        return [
-            *(
-                self._event(event, links)
-                for event in self._both.events
-                if event.namespace == namespace
-            ),
-            *(
-                self._agent(agent, links)
-                for agent in self._both.agents
-                if agent.namespace == namespace
-            ),
-        ]
+        found: dict[str, list[str]] = {name: [] for name in self._both.namespaces()}
+        for event in self._both.events:
+            found[event.namespace].append(self._event(event, links))
+        for agent in self._both.agents:
+            found[agent.namespace].append(self._agent(agent, links))
+        return found
 
     def _event(self, event: EventNode, links: Links) -> str:
         change = self._events.get((event.name,), "")

@@ -9,6 +9,7 @@ from eventyard.core.graph.model import AgentNode, EventNode, FlowModel
 
 EXTERNAL = "[EXTERNAL/ORCHESTRATOR]"
 UNHEARD = "[NO SUBSCRIBERS]"
+ELSEWHERE = "see the events it matches"
 
 
 def text(model: FlowModel) -> str:
@@ -34,12 +35,12 @@ def text(model: FlowModel) -> str:
 def _event(event: EventNode, links: Links, reached: Links) -> Iterator[str]:
     name = event.name
     told = [event.namespace, *["failed"] * event.failed, *["rejected"] * event.rejected]
-    publishers = reached.producers.get(name) or links.producers[name]
-    consumers = reached.consumers.get(name) or links.consumers[name]
-    resolves = name not in reached.producers
+    # A pattern that stands for other events is none of its own when it is resolved.
+    ends = reached if name in reached.producers else links
+    missing = (EXTERNAL, UNHEARD) if ends is reached else (ELSEWHERE, ELSEWHERE)
     yield f"{_line(name)} ({', '.join(map(_line, told))})"
-    yield f"  Published by: {_listed(publishers) or ('the events it matches' if resolves else EXTERNAL)}"
-    yield f"  Consumed by: {_listed(consumers) or ('the events it matches' if resolves else UNHEARD)}"
+    yield f"  Published by: {_listed(ends.producers[name]) or missing[0]}"
+    yield f"  Consumed by: {_listed(ends.consumers[name]) or missing[1]}"
 
 
 def _agent(agent: AgentNode, links: Links) -> Iterator[str]:

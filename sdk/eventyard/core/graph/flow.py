@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,8 +11,9 @@ from eventyard.core.errors import InvalidRequestError, SubscriptionError
 from eventyard.core.graph.model import Edge, EventNode, FlowModel
 from eventyard.core.topics import compile_pattern, overlaps
 
-#: How many pairs of a pattern and a name are tried at most: some seconds.
-MOST_PAIRS: Final = 4_000_000
+#: How many parts of patterns are held against names at most: some seconds.
+MOST_TRIED: Final = 3_000_000
+_STARS = re.compile(r"\*+")
 
 
 def resolved(model: FlowModel) -> FlowModel:
@@ -28,45 +30,50 @@ def resolved(model: FlowModel) -> FlowModel:
     if not patterns:
         return model
     stands = _stand_for(model, patterns)
+    heard = _heard_as(model, [one.name for one in patterns if one.name not in stands])
+    edges = [*_moved(model.edges, stands, heard)]
+    gone = {*stands, *heard} - {edge.event for edge in edges}
     return FlowModel.of(
-        [event for event in model.events if event.name not in stands],
+        [event for event in model.events if event.name not in gone],
         model.agents,
-        _moved(model.edges, stands),
+        edges,
         model.diagnostics,
     )
 
 
-def _moved(edges: Iterable[Edge], stands: dict[str, list[str]]) -> Iterator[Edge]:
+def _moved(
+    edges: Iterable[Edge], stands: dict[str, list[str]], heard: dict[str, list[str]]
+) -> Iterator[Edge]:
     for edge in edges:
-        for event in stands.get(edge.event, (edge.event,)):
+        events = stands.get(edge.event)
+        if events is None and edge.kind == "subscribes":
+            events = heard.get(edge.event)
+        for event in [edge.event] if events is None else events:
             yield edge if event == edge.event else replace(edge, event=event)
 
 
 def _stand_for(model: FlowModel, patterns: list[EventNode]) -> dict[str, list[str]]:
+    """Return the plain events that fit each pattern that any fits."""
     plain = [event.name for event in model.events if not event.pattern]
-    if len(patterns) * (len(plain) + len(patterns)) > MOST_PAIRS:
+    parts = sum(1 + one.name.count("*") + one.name.count("#") for one in patterns)
+    if parts * (len(plain) + len(patterns)) > MOST_TRIED:
         raise InvalidRequestError(
             f"{len(patterns)} patterns are too many to try on {len(plain)} events; "
             "draw fewer namespaces, or the complete graph."
         )
-    stands = {one.name: list(filter(fits(one.name), plain)) for one in patterns}
-    return {
-        name: met
-        for name, events in stands.items()
-        if (met := events or _met(name, model, stands))
+    found = {one.name: list(filter(fits(one.name), plain)) for one in patterns}
+    return {name: events for name, events in found.items() if events}
+
+
+def _heard_as(model: FlowModel, patterns: list[str]) -> dict[str, list[str]]:
+    """Return, for patterns that nothing plain fits, the published ones they meet."""
+    publishers = model.publishers()
+    published = [name for name in patterns if publishers[name]]
+    met = {
+        name: [one for one in published if one == name or _overlap(name, one)]
+        for name in patterns
     }
-
-
-def _met(name: str, model: FlowModel, stands: dict[str, list[str]]) -> list[str]:
-    # Nothing plain fits: what is published as one pattern may be heard as another.
-    published = model.publishers()
-    if published[name]:
-        return []
-    return [
-        other
-        for other, events in stands.items()
-        if other != name and not events and published[other] and _overlap(name, other)
-    ]
+    return {name: events for name, events in met.items() if events}
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -86,7 +93,7 @@ def fits(pattern: str) -> Callable[[str], bool]:
     try:
         return compile_pattern(pattern).matches
     except SubscriptionError:
-        first, *between = pattern.split("*")
+        first, *between = _STARS.split(pattern)
         return lambda name: _loosely(name, first, between)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,25 +42,33 @@ class Style:
     colours: Mapping[str, str] = field(default_factory=dict)
     shapes: Mapping[str, str] = field(default_factory=dict)
     font: str = "Arial"
-    main_flow: tuple[tuple[str, str], ...] = ()
+    main_flow: Sequence[Sequence[str]] = ()
 
     def __post_init__(self) -> None:
         _check("colour", self.colours.values(), _COLOUR.fullmatch)
         _check("shape", self.shapes.values(), SHAPES.__contains__)
         _check("font", [self.font], _FONT.fullmatch)
-        for pair in self.main_flow:
-            if len(pair) != 2:  # noqa: PLR2004
-                raise InvalidRequestError("main_flow must be a list of pairs of names.")
+        # A configuration file has lists where tuples are meant.
+        object.__setattr__(self, "main_flow", tuple(map(_pair, self.main_flow)))
 
     def colour(self, namespace: str) -> str:
         """Return the fill of a namespace's events."""
         return self.colours.get(namespace) or namespace_colour(namespace)
 
 
-def _check(what: str, values: Iterable[str], knows: Callable[[str], object]) -> None:
+def _pair(value: Sequence[str]) -> tuple[str, str]:
+    match value:
+        case [str() as first, str() as second]:
+            return first, second
+    raise InvalidRequestError("main_flow must be a list of pairs of names.")
+
+
+def _check(what: str, values: Iterable[object], knows: Callable[[str], object]) -> None:
     for value in values:
-        if not knows(value):
-            raise InvalidRequestError(f"{value[:64]!r} is not a {what} to draw in.")
+        if not isinstance(value, str) or not knows(value):
+            raise InvalidRequestError(
+                f"{str(value)[:64]!r} is not a {what} to draw in."
+            )
 
 
 PLAIN: Final = Style()
