@@ -194,12 +194,6 @@ def _stage(dependencies: Path, stage: Path) -> Path:
     package = (ROOT / "vendor" / "eventyard").resolve()
     shutil.copytree(package / "core", stage / "vendor/eventyard/core", ignore=ignore)
     shutil.copy(package / "__init__.py", stage / "vendor/eventyard/__init__.py")
-    shutil.copytree(
-        (ROOT / "vendor" / "eventyard").resolve(),
-        stage / "vendor" / "eventyard",
-        # The server takes the core alone; the rest is for other people's machines.
-        ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "cli", "scanner"),
-    )
     shutil.copy(ROOT / "app.py", stage / "app.py")
     (stage / "requirements.txt").write_text("")
     config = json.loads((stage / ".chalice" / "config.json").read_text())
