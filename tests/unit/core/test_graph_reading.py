@@ -125,7 +125,9 @@ def test_a_group_is_joined_with_each_other():
 
 
 def test_an_edge_within_a_group_joins_both_its_ends_to_what_leads_there():
-    model = read_dot("digraph { a_x -> { b_x -> { One } } }")
+    model = read_dot(
+        "digraph { a_x [shape=box] b_x [shape=box] a_x -> { b_x -> { One } } }"
+    )
 
     assert ends(model) == {("a_x", "One", "publishes"), ("b_x", "One", "publishes")}
 
