@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,6 +27,8 @@ Say = Callable[[str], None]
 #: A stop must end within 15 seconds: this long the emulator may save its state.
 _SAVE_SECONDS: Final = 12.0
 _START_SECONDS: Final = 60.0
+#: What workers unpacked is deleted for so long; the next start deletes the rest.
+_CLEAR_SECONDS: Final = 2.0
 #: After this long a stop no longer waits for functions that are still at work.
 _PATIENCE_SECONDS: Final = 1.0
 
@@ -52,6 +57,9 @@ class Emulator:
     port: int
     state: Path
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    #: A folder of its own for each start, so that what an earlier one left is out
+    #: of the way at once.
+    _scratch: Path | None = field(default=None, init=False)
 
     @property
     def address(self) -> str:
@@ -63,7 +71,7 @@ class Emulator:
         return self.state / "emulator.json"
 
     @property
-    def _scratch(self) -> Path:
+    def _scratches(self) -> Path:
         return self.state.absolute() / "scratch"
 
     @property
@@ -82,8 +90,10 @@ class Emulator:
 
     def start(self) -> None:
         """Start it; `wait` tells when it answers."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        self._scratch.mkdir(parents=True)
+        self._scratches.mkdir(parents=True, exist_ok=True)
+        left = list(self._scratches.iterdir())
+        self._scratch = Path(tempfile.mkdtemp(dir=self._scratches))
+        threading.Thread(target=_clear, args=(left,), daemon=True).start()
         log = self.log_path.open("wb")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ministack"],
@@ -149,8 +159,17 @@ class Emulator:
             return True
         saved = _end_group(self._process.pid, self._process)
         self._note.unlink(missing_ok=True)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._scratch is not None:
+            _clear([*self._scratch.iterdir(), self._scratch], _CLEAR_SECONDS)
         return saved
+
+
+def _clear(folders: Iterable[Path], seconds: float = math.inf) -> None:
+    until = time.monotonic() + seconds
+    for folder in folders:
+        if time.monotonic() > until:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_ours(name: str) -> bool:
