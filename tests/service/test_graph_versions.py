@@ -266,3 +266,18 @@ def test_names_that_look_alike_are_different_graphs(platform):
         ("x y", "z"),
     }
     assert len({one.key.partition("-")[0] for one in found}) == 2
+
+
+def test_a_transaction_that_meets_another_is_tried_again(platform, monkeypatch):
+    advance, met = Table.advance, []
+
+    def meet_once(*args):
+        if not met:
+            met.append(args)
+            raise ThrottledError
+        return advance(*args)
+
+    monkeypatch.setattr(Table, "advance", meet_once)
+
+    assert push(platform, "a")["version"] == 1
+    assert kept(platform) == [(1, dot("a"))]
