@@ -217,7 +217,9 @@ def test_two_versions_are_compared_in_the_picture_and_in_words(
     gone = shown.get_by_role("listitem").filter(has_text="event OrderPlaced")
     expect(gone.filter(has_text="\N{MINUS SIGN}")).to_have_count(1)
     expect(node(page, "mail")).to_have_class(re.compile("added"))
-    expect(node(page, "\N{MINUS SIGN} OrderPlaced")).to_have_class(re.compile("removed"))
+    expect(node(page, "\N{MINUS SIGN} OrderPlaced")).to_have_class(
+        re.compile("removed")
+    )
     shown.get_by_role("link", name="End comparing").click()
     expect(page.locator(".stage .removed")).to_have_count(0)
 
