@@ -47,6 +47,7 @@ OPEN = {
     "GET /dead-letters/{dead_id}",
     "GET /replays",
     "GET /replays/{replay_id}",
+    "GET /flow",
 }
 SCOPES = {"admin", "events:publish", "events:subscribe", "graph:read", "graph:write"}
 #: What none of the keys below may see.
