@@ -127,7 +127,7 @@ def test_a_node_is_found_by_keyboard_and_told_of(page: Page, address: str) -> No
     shown = card(page, "Event OrderPlaced")
     expect(shown).to_contain_text("events/orders.py:7")
     expect(shown).to_contain_text("agents/shop.py:42")
-    expect(shown.get_by_role("link", name="billing")).to_be_visible()
+    expect(shown.get_by_role("link", name="billing").first).to_be_visible()
     log = shown.get_by_role("link", name="Show these events in the log")
     expect(log).to_have_attribute("href", "/events?topics=OrderPlaced")
     expect(node(page, "OrderPlaced")).to_have_class(re.compile("chosen"))
@@ -190,6 +190,16 @@ def test_neighbours_stay_clear_by_hops(page: Page, address: str) -> None:
     expect(page).to_have_url(re.compile("hops=2"))
     shown.get_by_role("link", name="OrderPlaced").click()
     expect(card(page, "Event OrderPlaced")).to_be_visible()
+
+
+def test_the_card_of_an_event_tells_whom_a_change_concerns(
+    page: Page, address: str
+) -> None:
+    page.goto(address)
+    node(page, "OrderPlaced").click()
+    rows = card(page, "Event OrderPlaced").get_by_role("listitem")
+    expect(rows.filter(has_text="billing directly")).to_have_count(1)
+    expect(rows.filter(has_text="shipping by OrderPaid")).to_have_count(1)
 
 
 def test_anomalies_lead_to_their_nodes(page: Page, address: str) -> None:
@@ -267,14 +277,41 @@ def test_edges_move_when_events_are_published(
     expect(edge).to_have_count(1, timeout=MOVES_MS)
     x, y = page.evaluate(MIDDLE)
     page.mouse.move(x, y)
-    expect(page.locator(".tip")).to_contain_text("1 events")
+    expect(page.locator(".tip")).to_contain_text("1 event ")
     node(page, "Shop").click()
-    expect(card(page, "Agent Shop")).to_contain_text("1 events")
+    expect(card(page, "Agent Shop")).to_contain_text("1 event ")
     page.keyboard.press("Escape")
     page.get_by_role("link", name="Drift").click()
     shown = card(page, "Drift")
     expect(shown).to_contain_text("In the code, not seen live")
     expect(shown.get_by_role("link", name="OrderShipped").first).to_be_visible()
+
+
+def test_deliveries_move_the_edge_to_the_agent_that_their_subscription_names(
+    page: Page, running: RunningPlatform, project: str
+) -> None:
+    suffix = uuid4().hex[:8]
+    push(running, project, flow(suffix=f".{suffix}"))
+    queue = f"eventyard-target-{suffix}"
+    running.aws("sqs").create_queue(QueueName=queue)
+    wish = {
+        "name": "billing",
+        "topics": [f"order.placed.{suffix}"],
+        "target": {"type": "queue", "queue": queue},
+    }
+    status, made = running.request("POST", "/api/v1/subscriptions", wish)
+    assert status == 201, made
+    page.goto(f"{running.address}/flow?project={project}&type=complete&live=5m")
+    expect(node(page, "billing")).to_be_visible()
+
+    running.publish(f"order.placed.{suffix}", {})
+
+    expect(page.locator(".stage g.edge.moving")).to_have_count(1, timeout=MOVES_MS)
+    node(page, "billing").click()
+    heard = card(page, "Agent billing").get_by_role("listitem")
+    told = heard.filter(has_text=f"OrderPlaced.{suffix}").filter(has_text="1 event ")
+    expect(told.first).to_contain_text("p95 lag", timeout=MOVES_MS)
+    running.request("DELETE", f"/api/v1/subscriptions/{made['id']}")
 
 
 def test_an_event_shows_what_it_came_from_and_what_came_of_it(

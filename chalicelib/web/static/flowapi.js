@@ -15,5 +15,6 @@ export const getSvg = (type, place) => request(withQuery(`graph/${type}`, place)
 export const getVersions = (type, place) => ask(`${type}/versions`, { ...place, limit: 50 });
 export const getDiff = (wish) => ask("diff", wish);
 export const getAnalysis = (wish) => ask("analysis", wish, { ms: SLOW_MS });
+export const getImpact = (wish) => ask("impact", wish, { ms: SLOW_MS });
 export const getTraffic = (wish) => ask("traffic", wish);
 export const getCausality = (id, source) => request(withQuery(`api/v1/events/${encodeURIComponent(id)}/causality`, { source }));

@@ -4,7 +4,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "./preact-htm
 import { formatRate } from "./flowmodel.js";
 import { useHotkeys } from "./hooks.js";
 import { PanZoom } from "./panzoom.js";
-import { IconButton, formatCount } from "./ui.js";
+import { IconButton, formatCount, plural } from "./ui.js";
 
 const STEP = 1.3;
 const STEP_PX = 60;
@@ -84,7 +84,7 @@ export const place = ({ file, line }) => `${file}:${line}`;
 
 /** What moved on an edge, in short lines. */
 export function trafficWords({ count, rate, errors, p95_lag_ms: lag, last_seen: seen, state }) {
-  const lines = [`${formatCount(count)} events · ${formatRate(rate)}`];
+  const lines = [`${plural(count, "event")} · ${formatRate(rate)}`];
   if (errors) lines.push(`✕ ${formatCount(errors)} failed`);
   if (lag !== null && lag !== undefined) lines.push(`p95 lag ${formatCount(Math.round(lag))} ms`);
   if (seen) lines.push(`last seen ${String(seen).slice(0, 19).replace("T", " ")}`);

@@ -1,7 +1,7 @@
 // What opens beside the picture: a node's card, anomalies, drift, changes.
 
 import { html, useState } from "./preact-htm.js";
-import { getAnalysis } from "./flowapi.js";
+import { getAnalysis, getImpact } from "./flowapi.js";
 import { place, trafficWords } from "./flowcanvas.js";
 import { placeOf } from "./flowdata.js";
 import { agentKey, eventKey, loose } from "./flowmodel.js";
@@ -36,8 +36,20 @@ export function NodeCard({ node, flow, picture, traffic, names, wish, focus, onC
       none=${event ? "Nobody here publishes it: it comes from outside, or is never sent." : "Nothing."} />
     <${Edges} title=${event ? "Listened to by" : "Listens to"} edges=${flow.of(key, "subscribes")} of=${event ? "agent" : "event"} traffic=${traffic} flow=${flow}
       none=${event ? "Nobody listens to it." : "Nothing."} />
+    ${event && !node.gone && html`<${Impact} name=${name} wish=${wish} />`}
     <${Unknown} node=${node} traffic=${traffic} />
   <//>`;
+}
+
+// Whom a change of the event concerns, also by what they publish then.
+function Impact({ name, wish }) {
+  const { data, error, retry } = useAsk(() => getImpact({ event: name, type: wish.type, ...placeOf(wish) }), [name, wish.type, wish.project, wish.ref, wish.version].join("\n"));
+  if (error) return html`<${ErrorPanel} title="Whom a change concerns could not be read" error=${error} onRetry=${retry} />`;
+  if (!data) return html`<${Skeleton} lines=${2} />`;
+  const { consumers, truncated } = data.impact;
+  return html`<h3>A change of it concerns <span class="muted">${consumers.length || ""}</span></h3>
+    ${consumers.length ? html`<ul class="edges"><${Some} items=${consumers} each=${(one) => html`<li title=${one.path.join(" → ")}><${AnAgent} name=${one.agent} /> <span class="muted">${one.depth === 1 ? "directly" : `by ${one.path.at(-2)}`}</span></li>`} /></ul>` : html`<p class="muted">Nobody.</p>`}
+    ${truncated && html`<p class="muted">And more: these are the nearest.</p>`}`;
 }
 
 function Hops({ wish }) {
