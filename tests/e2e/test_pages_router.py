@@ -450,16 +450,16 @@ def test_a_row_is_walked_to_and_opened_by_keyboard(
     expect(row).to_be_focused()
 
 
-@pytest.mark.parametrize("path", [*PAGES, "subscriptions/new", "replays/new"])
+@pytest.mark.parametrize("path", [*PAGES, "subscriptions/new", "replays/new", "flow"])
 def test_no_page_is_cut_off_on_a_phone(
     page: Page, platform: RunningPlatform, path: str
 ) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{platform.address}/{path}")
+    page.goto(f"{platform.address}/{path}", wait_until="networkidle")
     expect(page.get_by_role("heading", level=1)).to_be_attached()
     expect(page.get_by_role("status", name="Loading")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    wide = "[...document.querySelectorAll('.drawer-body')].filter(e => e.scrollWidth > e.clientWidth).length"
+    wide = "[...document.querySelectorAll('.drawer-body, .flow')].filter(e => e.scrollWidth > e.clientWidth).length"
     assert page.evaluate(wide) == 0
 
 
