@@ -55,8 +55,10 @@ def chromium() -> Iterator[Any]:
         if os.environ.get("REQUIRE_BROWSER"):
             pytest.fail(told)
         pytest.skip(told)
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # Two platforms may start their functions cold on two cores at once.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
         yield browser
