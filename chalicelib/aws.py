@@ -52,6 +52,19 @@ class Aws:
         """Return the SQS client."""
         return self._client("sqs")  # type: ignore[no-any-return]
 
+    def link(self, bucket: str, key: str, seconds: int, **told: str) -> str:
+        """
+        Return an address that gives an object to whoever has it, for so long.
+
+        `told` are parameters of GetObject, such as `ResponseContentType`.
+        """
+        made: str = self.s3.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": bucket, "Key": key, **told},
+            ExpiresIn=seconds,
+        )
+        return made
+
     def _client(self, service: str, **more: Any) -> Any:
         from botocore.config import Config
 

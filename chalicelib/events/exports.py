@@ -50,16 +50,10 @@ class Files:
     def link(self, key: str) -> str:
         """Return an address that gives a file to whoever has it, for an hour."""
         name = key.removeprefix("exports/").replace("/", "-")
-        told: str = self.aws.s3.generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": self.bucket,
-                "Key": key,
-                "ResponseContentDisposition": f'attachment; filename="{name}"',
-            },
-            ExpiresIn=LINK_SECONDS,
+        attached = f'attachment; filename="{name}"'
+        return self.aws.link(
+            self.bucket, key, LINK_SECONDS, ResponseContentDisposition=attached
         )
-        return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,16 +50,10 @@ class Drawings:
         """Return an address of a text that is too large for an answer."""
         key = _FOLDER + self._name(text, suffix)
         self._put(key, text, media)
-        address: str = self._aws.s3.generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": self._bucket,
-                "Key": key,
-                "ResponseContentType": f"{media}; charset=utf-8",
-            },
-            ExpiresIn=_LINK_SECONDS,
+        kind = f"{media}; charset=utf-8"
+        return self._aws.link(
+            self._bucket, key, _LINK_SECONDS, ResponseContentType=kind
         )
-        return address
 
     def _name(self, text: str, suffix: str) -> str:
         told = f"{self._drawn_by}\n{text}"
