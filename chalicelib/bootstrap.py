@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
     from chalicelib.live.store import Connection, ConnectionStore
+    from chalicelib.live.watching import Watching
+    from chalicelib.pulls.parts import Pulls
     from chalicelib.subscriptions.parts import Subscribed
     from chalicelib.wire import Placed
     from eventyard.core.event import Event
@@ -250,6 +252,25 @@ class Platform(Foundation):
 
         return Graphs(self.settings, self.aws, self.table, self.audit.tell)
 
+    @cached_property
+    def pulls(self) -> Pulls:
+        """Return everything about pull requests."""
+        from chalicelib.pulls.parts import Needs, Pulls
+
+        return Pulls(
+            self.settings,
+            self.aws,
+            self.table,
+            Needs(
+                new_key=self.log.new_key,
+                log_item=self.log.item,
+                find=self.log.find,
+                whole=self.log.whole,
+                bury=self._dead.bury,
+                tell=self._tell_pull,
+            ),
+        )
+
     # Methods rather than what they name: nothing is made before it is needed.
 
     def _put_off(self, name: str, at_ms: int, ref: Item) -> None:
@@ -298,6 +319,26 @@ class Platform(Foundation):
         )
 
     @cached_property
+    def watching(self) -> Watching:
+        """Return what tells connections of pull requests, in their order."""
+        from chalicelib.live.resume import Resumer
+        from chalicelib.live.watching import Watching
+
+        resumer = Resumer(self._read_again, self.log.now_ms)
+        return Watching(self.connections, self._delivery, resumer, self._show_pull)
+
+    def _tell_pull(self, place: str, text: str) -> int:
+        return self.watching.tell(place, text)
+
+    def _show_pull(self, connection: Connection, version: int, changed: Placed) -> None:
+        told = changed.event.payload
+        self.pulls.announcer.tell_newest(
+            (told["repository_name"], told["pr_number"]),
+            version,
+            lambda place, text: self.watching.tell_one(connection, place, text),
+        )
+
+    @cached_property
     def live(self) -> LiveService:
         """Return the verbs of live connections."""
         from chalicelib.live.conversation import Conversation
@@ -314,6 +355,7 @@ class Platform(Foundation):
             resumer,
             conversation,
             self._stragglers,
+            self.watching,
             self.gatekeeper,
             self.settings.max_clients,
         )
@@ -325,6 +367,13 @@ class Platform(Foundation):
 
         recall = Recall(self.log, self._marks, self._stragglers)
         return recall.read_after(cursor, until, read_ms)
+
+    def _read_again(
+        self, cursor: str, until: str, _: int | None
+    ) -> Iterator[Placed]:
+        from chalicelib.events.recall import read_again
+
+        return read_again(self.log, cursor, until)
 
     def _view(self, event: Event) -> Mapping[str, Any]:
         return self.log.fetched(event).view()
@@ -386,7 +435,9 @@ class Platform(Foundation):
         gone = self.live.sweep()
         done = self.agenda.tick()
         self.traffic.roll_up()
-        return {"relayed": self.relay.catch_up(), "gone": gone, "done": done}
+        taken = self.pulls.deliveries.take_up()
+        relayed = self.relay.catch_up()
+        return {"relayed": relayed, "gone": gone, "done": done, "taken_up": taken}
 
 
 def _share(failed: int, succeeded: int) -> float:

@@ -111,6 +111,10 @@ class Foundation:
             ),
             "urgent": QueuePair(settings.urgent_queue_url, settings.urgent_dead_url),
             "chores": QueuePair(settings.chores_queue_url, settings.chores_dead_url),
+            "pulls": QueuePair(settings.pulls_queue_url, settings.pulls_dead_url),
+            "insights": QueuePair(
+                settings.insights_queue_url, settings.insights_dead_url
+            ),
         }
 
     @cached_property
