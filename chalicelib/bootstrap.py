@@ -17,25 +17,18 @@ if TYPE_CHECKING:
     from chalicelib.events.audit import Audit
     from chalicelib.events.causality import Causality
     from chalicelib.events.chores import Chores
-    from chalicelib.events.export import Exporter
     from chalicelib.events.exports import Exports
-    from chalicelib.events.feed import Feed
     from chalicelib.events.jobs import Jobs
     from chalicelib.events.publication import Draft, Published
     from chalicelib.events.purge import Purges
-    from chalicelib.events.queues import QueueService
-    from chalicelib.events.relay import Relay
     from chalicelib.events.requests import Requests
     from chalicelib.events.routing import Router
     from chalicelib.events.schedule import Schedule
-    from chalicelib.events.schemas import SchemaService
     from chalicelib.events.service import EventService
     from chalicelib.events.streams import Streams
     from chalicelib.graphs.parts import Graphs
-    from chalicelib.live.delivery import Delivery
-    from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
-    from chalicelib.live.store import Connection, ConnectionStore
+    from chalicelib.live.store import Connection
     from chalicelib.live.watching import Watching
     from chalicelib.pulls.parts import Pulls
     from chalicelib.subscriptions.parts import Subscribed
@@ -90,13 +83,6 @@ class Platform(Foundation):
         return Causality(self.log, self._causes, self.events.locate)
 
     @cached_property
-    def feed(self) -> Feed:
-        """Return what reads on from where somebody stopped."""
-        from chalicelib.events.feed import Feed
-
-        return Feed(self.log)
-
-    @cached_property
     def streams(self) -> Streams:
         """Return the event streams."""
         from chalicelib.events.streams import Streams
@@ -109,13 +95,6 @@ class Platform(Foundation):
         from chalicelib.events.schedule import Schedule
 
         return Schedule(self.table, self.events, self.agenda, self.chores.send)
-
-    @cached_property
-    def schemas(self) -> SchemaService:
-        """Return the schemas of topics."""
-        from chalicelib.events.schemas import SchemaService, SchemaStore
-
-        return SchemaService(SchemaStore(self.table))
 
     @cached_property
     def audit(self) -> Audit:
@@ -153,13 +132,6 @@ class Platform(Foundation):
         return Chores(self.aws, self.settings.chores_queue_url, self._dead, handlers)
 
     @cached_property
-    def exporter(self) -> Exporter:
-        """Return what reads the log out, page by page."""
-        from chalicelib.events.export import Exporter
-
-        return Exporter(self.log)
-
-    @cached_property
     def exports(self) -> Exports:
         """Return the exports to files."""
         from chalicelib.events.exports import KEPT_SECONDS, Exports, Files
@@ -185,23 +157,6 @@ class Platform(Foundation):
 
     def _tick(self) -> None:
         self.agenda.tick()
-
-    @cached_property
-    def queues(self) -> QueueService:
-        """Return what an operator does with queues and their dead letters."""
-        from chalicelib.events.queues import QueueService
-
-        retry = {"relay": self.relay.retry}
-        return QueueService(self.aws, self._queue_pairs, retry)
-
-    @cached_property
-    def relay(self) -> Relay:
-        """Return what carries commits from the log to the topic."""
-        from chalicelib.events.relay import Relay
-        from chalicelib.events.topic import Topic
-
-        topic = Topic(self.aws, self.settings.topic_arn)
-        return Relay(topic, self.log, self._dead, self._groups.note)
 
     @cached_property
     def router(self) -> Router:
@@ -292,33 +247,6 @@ class Platform(Foundation):
         self.chores.send(chore)
 
     @cached_property
-    def connections(self) -> ConnectionStore:
-        """Return the rows of live connections."""
-        from chalicelib.live.store import ConnectionStore
-
-        return ConnectionStore(self.table)
-
-    @cached_property
-    def gateway(self) -> Gateway:
-        """Return what posts to connections."""
-        from chalicelib.live.gateway import HttpGateway
-
-        return HttpGateway(self.aws, self.settings.live_endpoint)
-
-    @cached_property
-    def _delivery(self) -> Delivery:
-        from chalicelib.live.delivery import Delivery
-
-        return Delivery(
-            self.aws,
-            self.gateway,
-            self.connections,
-            self.table,
-            self.settings.live_queue_url,
-            self.tally,
-        )
-
-    @cached_property
     def watching(self) -> Watching:
         """Return what tells connections of pull requests, in their order."""
         from chalicelib.live.resume import Resumer
@@ -368,9 +296,7 @@ class Platform(Foundation):
         recall = Recall(self.log, self._marks, self._stragglers)
         return recall.read_after(cursor, until, read_ms)
 
-    def _read_again(
-        self, cursor: str, until: str, _: int | None
-    ) -> Iterator[Placed]:
+    def _read_again(self, cursor: str, until: str, _: int | None) -> Iterator[Placed]:
         from chalicelib.events.recall import read_again
 
         return read_again(self.log, cursor, until)

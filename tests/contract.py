@@ -114,8 +114,14 @@ class Contract:
         if takes and (sent or takes["required"]):
             schema = takes["content"][media.partition(";")[0].strip().lower()]["schema"]
             # A time may be written in more ways than its format has.
-            faults = self.faults(schema, json.loads(sent), formats=None)
+            faults = self.faults(schema, _read(sent, media), formats=None)
             assert not faults, f"{name} takes {faults}"
+
+
+def _read(sent: bytes, media: str) -> Any:
+    if "form" in media:
+        return dict(parse_qsl(sent.decode(), keep_blank_values=True))
+    return json.loads(sent)
 
 
 @functools.cache
@@ -148,11 +154,14 @@ class LiveContract:
     def check(self, frame: Any) -> None:
         """Fail unless a frame, or each of an array, is a documented message."""
         for message in frame if isinstance(frame, list) else [frame]:
-            named = self.messages.get(message["type"])
+            # Who watches pull requests is told of an `event`, all others of a `type`.
+            kind = message["type"] if "type" in message else message["event"]
+            told = kind if "type" in message else f"pulls_{kind}"
+            named = self.messages.get(told) or self.messages.get(kind)
             # On a dashboard an event has its topic for a type, whatever that is.
             possible = [one for one in (named, self.messages["*"]) if one is not None]
             faults = [self._contract.faults(schema, message) for schema in possible]
-            assert [] in faults, f"{message['type']}: {faults}"
+            assert [] in faults, f"{kind}: {faults}"
 
 
 @functools.cache

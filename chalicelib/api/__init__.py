@@ -13,6 +13,7 @@ from chalicelib.api import (
     keys,
     operations,
     pages,
+    pulls,
     replays,
     requests,
     schedule,
@@ -22,6 +23,7 @@ from chalicelib.api import (
     subscriptions,
     tickets,
     traffic,
+    webhooks,
     why,
 )
 
@@ -40,6 +42,8 @@ FAMILIES: Final = (
     archive,
     graphs,
     traffic,
+    pulls,
+    webhooks,
     operations,
     keys,
     tickets,

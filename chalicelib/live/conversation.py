@@ -52,6 +52,9 @@ class Conversation:
         """
         if connection.channel == watching.CHANNEL:
             return Reply(_pongs(text))
+        return self._answer(connection, text)
+
+    def _answer(self, connection: Connection, text: str) -> Reply | None:
         if len(text.encode()) > _MESSAGE_LIMIT:
             told = f"A message may have {_MESSAGE_LIMIT} bytes; publish more over HTTP."
             return Reply([frames.error(told, code="payload_too_large")])

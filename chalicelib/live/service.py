@@ -188,9 +188,7 @@ class LiveService:
     def _current(self, version: int) -> Audience:
         if self._audience is None or self._audience.version != version:
             routed = (
-                row
-                for row in self.connections.all()
-                if row.channel != watching.CHANNEL
+                row for row in self.connections.all() if row.channel != watching.CHANNEL
             )
             self._audience = Audience.of(version, routed, self.conversation.view)
         return self._audience

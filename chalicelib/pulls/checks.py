@@ -13,6 +13,13 @@ from chalicelib.pulls.payload import at, clipped, dig, link, text, whole
 _IGNORED: Final = frozenset({"neutral", "skipped", "cancelled", "stale"})
 _RUNNING: Final = {"queued": 0, "requested": 0, "waiting": 0, "pending": 0}
 _DONE: Final = 2
+STATES: Final = ("passed", "failed", "running", "ignored")
+_LEVELS: Final = (
+    frozenset({"check", "status"}),
+    frozenset({"job"}),
+    frozenset({"workflow"}),
+    frozenset({"suite"}),
+)
 _STATUS: Final = {"success": "success", "pending": None}
 
 
@@ -25,17 +32,23 @@ def read(
 
 
 def counted(checks: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Count checks by their state."""
-    found = Counter(check["state"] for check in checks)
-    return {s: found[s] for s in ("passed", "failed", "running", "ignored")}
+    """
+    Count checks by their state, each once.
+
+    One run of GitHub's own is told as a check, a job, a workflow and a suite: what is
+    told of in most detail is counted.
+    """
+    known = list(checks)
+    kinds = {check["kind"] for check in known}
+    finest = next((level for level in _LEVELS if level & kinds), frozenset())
+    found = Counter(check["state"] for check in known if check["kind"] in finest)
+    return {state: found[state] for state in STATES}
 
 
-def build(counts: Mapping[str, int]) -> str:
+def build(checks: Iterable[Mapping[str, Any]]) -> str:
     """Return what all checks together make: any failure fails, then any run runs."""
-    for state in ("failed", "running", "passed"):
-        if counts.get(state):
-            return state
-    return "pending"
+    states = {check["state"] for check in checks}
+    return next((s for s in ("failed", "running", "passed") if s in states), "pending")
 
 
 def _state(status: str | None, conclusion: str | None) -> str:
@@ -69,7 +82,9 @@ def _run(kind: str, told: Any, names: tuple[str, str]) -> dict[str, Any] | None:
 def _stamp(begun: str | None, *later: Any) -> tuple[str, int, str]:
     # A run that began later is newer, however late the older one's end is told; of
     # one run, more attempts, more progress, and a later end count.
-    told = ",".join(f"{one:020d}" if isinstance(one, int) else str(one) for one in later)
+    told = ",".join(
+        f"{one:020d}" if isinstance(one, int) else str(one) for one in later
+    )
     return (begun or "", 0, told)
 
 
@@ -179,9 +194,7 @@ def _made(
     )
 
 
-READERS: Final[
-    Mapping[str, Callable[[str, Mapping[str, Any], str], Check | None]]
-] = {
+READERS: Final[Mapping[str, Callable[[str, Mapping[str, Any], str], Check | None]]] = {
     "check_run": _check_run,
     "check_suite": _check_suite,
     "workflow_run": _workflow_run,

@@ -38,7 +38,7 @@ class Taken:
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deliveries:
     """
     The deliveries of GitHub: by identity, so that each is taken once, and by place.
@@ -120,7 +120,9 @@ class Deliveries:
         """Note that the work of deliveries is done: one call for each 12."""
         rows = list(rows)
         ttl = int(self.clock()) + _KEPT_SECONDS
-        done = [{**_told(row), "pk": DONE, "processed": True, "ttl": ttl} for row in rows]
+        done = [
+            {**_told(row), "pk": DONE, "processed": True, "ttl": ttl} for row in rows
+        ]
         self.table.delete_many([(OPEN, row["sk"]) for row in rows], beside=done)
 
     def fail(self, row: Item, reason: str) -> None:
@@ -129,7 +131,7 @@ class Deliveries:
         self.table.set(OPEN, row["sk"], changes)
 
     def _later(self, attempts: int) -> float:
-        delay = min(_FIRST_DELAY_S * 2**attempts, _LONGEST_DELAY_S)
+        delay = min(_FIRST_DELAY_S * (1 << attempts), _LONGEST_DELAY_S)
         return self.clock() + delay * random.uniform(0.75, 1.25)  # noqa: S311
 
     def take_up(self) -> int:
@@ -179,7 +181,12 @@ class Deliveries:
         self.send([place])
 
     def _reopen(self, row: Item) -> None:
-        fresh = {**_told(row), "pk": OPEN, "attempts": 0, "due": self._later(0) + _GRACE_S}
+        fresh = {
+            **_told(row),
+            "pk": OPEN,
+            "attempts": 0,
+            "due": self._later(0) + _GRACE_S,
+        }
         self.table.move((DEAD, row["sk"]), {**fresh, "processed": False})
 
     def all(

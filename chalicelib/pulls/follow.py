@@ -10,7 +10,7 @@ from chalicelib.aws import Item
 from chalicelib.pulls import github
 from chalicelib.pulls.announce import Announcer
 from chalicelib.pulls.deliveries import Deliveries
-from chalicelib.pulls.facts import PullFacts
+from chalicelib.pulls.facts import PullFacts, Reading
 from chalicelib.pulls.projection import Projection
 from chalicelib.pulls.state import PullState
 from chalicelib.telemetry import log_error
@@ -50,7 +50,9 @@ class Follower:
         for record in event["Records"]:
             placed |= self._read(record)
         rows = self.deliveries.open_among(placed)
-        done = [row for place, row in sorted(rows.items()) if self._do(row, placed[place])]
+        done = [
+            row for place, row in sorted(rows.items()) if self._do(row, placed[place])
+        ]
         if done:
             self.deliveries.finish(done)
         return {"batchItemFailures": []}
@@ -61,7 +63,13 @@ class Follower:
             if isinstance(body, Mapping):
                 return dict.fromkeys(map(str, body["places"]))
             return {one.place: one.event for one in placed_of(body)}
-        except (EventRouterError, LookupError, ValueError, TypeError, AttributeError) as e:
+        except (
+            EventRouterError,
+            LookupError,
+            ValueError,
+            TypeError,
+            AttributeError,
+        ) as e:
             # It would fail the same way every time: aside with it, the others go on.
             log_error("a message cannot be read", e, message_id=record["messageId"])
             self.bury(_QUEUE, record["body"], f"{type(e).__name__}: {e}")
@@ -71,7 +79,7 @@ class Follower:
         try:
             self.work(Placed(row["sk"], self._whole(row["sk"], event)))
         except Exception as error:  # noqa: BLE001 - one bad delivery never blocks others
-            log_error("a delivery was not followed", error, place=row["sk"])
+            log_error("a delivery was not followed", error, delivery=row["sk"])
             self.deliveries.fail(row, f"{type(error).__name__}: {error}")
             return False
         return True
@@ -100,7 +108,7 @@ class Follower:
             changed += [(told.push.repository, number) for number in numbers]
         self.announce(changed)
 
-    def _note_repository(self, told: github.Reading) -> None:
+    def _note_repository(self, told: Reading) -> None:
         repository = told.repository
         if repository is None:
             return

@@ -181,13 +181,13 @@ def pull_facts(
     if wanted is None:
         return None
     moment = at(dig(told, "updated_at")) or at(dig(told, "created_at")) or ""
-    size = {
+    size: dict[str, int | str] = {
         name: value
         for name in ("additions", "deletions", "changed_files", "commits")
         if (value := whole(dig(told, name))) is not None
     }
-    if login(dig(told, "merged_by")):
-        size["merged_by"] = login(dig(told, "merged_by"))
+    if who := login(dig(told, "merged_by")):
+        size["merged_by"] = who
     return PullFacts(repository, wanted, (moment, rank, digest), _core(told), size)
 
 
@@ -284,7 +284,7 @@ _REVIEWS: Final = {
     "approved": "approved it",
     "changes_requested": "asked for changes",
     "commented": "commented",
-    "dismissed": "'s review was dismissed",
+    "dismissed": "dismissed the review of",
 }
 
 
@@ -304,7 +304,9 @@ def _review(name: str, payload: Mapping[str, Any], digest: str) -> Reading:
     review = Review(identity, stamp, reviewer, state, sha, said, url)
     # A dismissal tells when the review was made, not when it was dismissed.
     when = facts.stamp[0] if dismissed else said
-    line = Moment(when, state, reviewer, _REVIEWS[state], sha, url)
+    actor = login(payload.get("sender")) if dismissed else reviewer
+    words = f"{_REVIEWS[state]} {reviewer}" if dismissed else _REVIEWS[state]
+    line = Moment(when, state, actor, words, sha, url)
     return Reading(pulls=(_reviewed(facts, review, line),))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -114,3 +114,13 @@ class Pulls:
 
     def _insights(self, repository: str, number: int) -> list[dict[str, Any]]:
         return []
+
+    def insight_counts(self) -> dict[str, Any]:
+        return {
+            "made": 0,
+            "cached": 0,
+            "fallbacks": 0,
+            "tokens_input": 0,
+            "tokens_output": 0,
+            "cost_usd": 0.0,
+        }

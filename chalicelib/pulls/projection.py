@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from chalicelib.aws import Item
-from chalicelib.pulls import checks
 from chalicelib.pulls.facts import Check, PullFacts, Push
 from chalicelib.pulls.shown import show
 from chalicelib.pulls.state import PullState
@@ -89,8 +88,7 @@ class Projection:
         if not state.sha:
             return state
         found, _numbers = self.store.at_commit(state.repository, state.sha)
-        last = max((_last(check) for check in found), default="")
-        seen = state.with_checks(state.sha, checks.counted(found), last)
+        seen = state.with_checks(state.sha, found)
         return seen if seen.first_commit_at else self._with_first_commit(seen)
 
     def _with_first_commit(self, state: PullState) -> PullState:
@@ -142,7 +140,7 @@ class Projection:
         # The log has the changes of one pull request in their order, whatever the
         # clocks of those who write them say.
         fresh = self.new_key()
-        key = fresh if fresh > old.place else ulid.add(old.place, 1)
+        key = fresh if fresh > old.place else _later(old.place)
         listing = self.store.listing(state, shown)
         new = Row(
             state, old.version, revision, key, (str(listing["pk"]), str(listing["sk"]))
@@ -188,8 +186,8 @@ def _before(pushes: Iterable[Item], opened: str) -> Iterator[Item]:
             yield push
 
 
-def _last(check: Item) -> str:
-    return str(check.get("completed_at") or check.get("started_at") or "")
+def _later(place: str) -> str:
+    return ulid.new_ulid(ulid.timestamp_ms(place) + 1)
 
 
 def _untold(key: str, shown: Mapping[str, Any]) -> Item:

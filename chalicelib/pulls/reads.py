@@ -116,6 +116,7 @@ class PullReads:
             "pull": pull,
             "checks": sorted(checks, key=_by_state),
             "insights": self.insights(repository, number),
+            "files": None,
             "phases": phases(pull),
             "live": live,
         }

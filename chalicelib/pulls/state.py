@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
-from chalicelib.pulls.checks import build
+from chalicelib.pulls.checks import STATES, build, counted
 from chalicelib.pulls.facts import NEVER, PullFacts, Review, Stamp
 from eventyard.core.wire import dumps, loads
 
@@ -15,7 +15,6 @@ _MOST_HEADS: Final = 50
 _MOST_REVIEWS: Final = 500
 #: So many names of files are told; `changed_files` says how many there are.
 MOST_FILES: Final = 200
-_COUNTS: Final = ("passed", "failed", "running", "ignored")
 _VERDICTS: Final = ("approved", "changes_requested", "dismissed")
 Register = tuple[Stamp, Mapping[str, Any]]
 _UNTOLD: Final[Register] = (NEVER, {})
@@ -48,8 +47,12 @@ class PullState:
 
     def merge(self, told: PullFacts) -> PullState:
         """Return the state with what a delivery tells."""
-        core = max(self.core, (told.stamp, told.core), key=_stamp) if told.core else None
-        size = max(self.size, (told.stamp, told.size), key=_stamp) if told.size else None
+        core = (
+            max(self.core, (told.stamp, told.core), key=_stamp) if told.core else None
+        )
+        size = (
+            max(self.size, (told.stamp, told.size), key=_stamp) if told.size else None
+        )
         return replace(
             self,
             core=core or self.core,
@@ -68,11 +71,15 @@ class PullState:
         if not told.core.get("merged"):
             return self.merged_at
         core = told.core
-        return _first(self.merged_at, core["merged_at"] or core["closed_at"] or told.stamp[0])
+        return _first(
+            self.merged_at, core["merged_at"] or core["closed_at"] or told.stamp[0]
+        )
 
-    def with_checks(self, sha: str, counts: Mapping[str, int], last: str) -> PullState:
+    def with_checks(self, sha: str, found: Sequence[Mapping[str, Any]]) -> PullState:
         """Return the state with what the checks of a commit make."""
-        return replace(self, checks={"sha": sha, "last": last, **counts})
+        last = max((_end(check) for check in found), default="")
+        made = {"sha": sha, "last": last, "build": build(found), **counted(found)}
+        return replace(self, checks=made)
 
     @property
     def sha(self) -> str | None:
@@ -88,8 +95,17 @@ class PullState:
     @property
     def counts(self) -> dict[str, int]:
         """Return how many checks of the head commit are in which state."""
-        current = self.checks if self.checks.get("sha") == self.sha else {}
-        return {name: int(current.get(name, 0)) for name in _COUNTS}
+        return {name: int(self._current.get(name, 0)) for name in STATES}
+
+    @property
+    def build(self) -> str:
+        """Return `pending`, `running`, `passed` or `failed`."""
+        return str(self._current.get("build", "pending"))
+
+    @property
+    def _current(self) -> Mapping[str, Any]:
+        # A new head has no checks yet, whatever those of the one before said.
+        return self.checks if self.checks.get("sha") == self.sha else {}
 
     @property
     def merge_status(self) -> str:
@@ -116,8 +132,7 @@ class PullState:
         """Return when anything last happened."""
         moments = [self.core[0][0], self.size[0][0], self.merged_at or ""]
         moments += [review.at for review in self.reviews.values()]
-        if self.checks.get("sha") == self.sha:
-            moments.append(str(self.checks.get("last", "")))
+        moments.append(str(self._current.get("last", "")))
         moments.append(str((self.insight or {}).get("created_at", "")))
         return max(moments)
 
@@ -178,10 +193,14 @@ def pipeline(state: PullState) -> dict[str, str]:
     wanted = ("changes_requested", "approved")
     return {
         "status_pr": opened,
-        "status_build": build(state.counts),
+        "status_build": state.build,
         "status_approval": next((s for s in wanted if s in verdicts), "pending"),
         "status_merge": state.merge_status,
     }
+
+
+def _end(check: Mapping[str, Any]) -> str:
+    return str(check.get("completed_at") or check.get("started_at") or "")
 
 
 def _stamp(register: Register) -> Stamp:
