@@ -320,14 +320,16 @@ class Table:
             return [i for i, code in enumerate(codes) if code != "None"]
         return []
 
-    def lease(self, pk: str, sk: str, owner: str, now: float, until: float) -> bool:
+    def lease(
+        self, pk: str, sk: str, owner: str, now: float, until: float
+    ) -> Item | None:
         """
         Take an item for oneself until a moment (Unix s); made if it is not there.
 
-        False when somebody else has it and their time is not over.
+        Returns the item, or None when somebody else has it and their time is not over.
         """
         try:
-            self._aws.dynamodb.update_item(
+            answer = self._aws.dynamodb.update_item(
                 TableName=self.name,
                 Key=_key(pk, sk),
                 UpdateExpression="SET #owner = :owner, #until = :until, #ttl = :ttl",
@@ -347,10 +349,11 @@ class Table:
                         ":ttl": int(until) + _LEASE_TTL,
                     }
                 ),
+                ReturnValues="ALL_NEW",
             )
         except self._aws.dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+            return None
+        return unmarshal(answer["Attributes"])
 
     def delete_many(
         self, keys: Iterable[tuple[str, str]], beside: Iterable[Item] = ()

@@ -26,7 +26,7 @@ def listed(platform: Any, **wish: Any) -> list[Any]:
 
 
 def connect(platform: Any, connection_id: str = "c1", **query: str) -> dict[str, Any]:
-    """Open a live connection, as API Gateway announces it."""
+    """Open a live connection, to a dashboard unless told, as API Gateway announces it."""
     return platform.live.connect(
         {
             "requestContext": {
@@ -34,7 +34,7 @@ def connect(platform: Any, connection_id: str = "c1", **query: str) -> dict[str,
                 "domainName": "x.test",
                 "stage": "api",
             },
-            "queryStringParameters": query,
+            "queryStringParameters": {"channel": "dashboard", **query},
         }
     )
 

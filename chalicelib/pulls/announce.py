@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
-from chalicelib.aws import Item
 from chalicelib.pulls.shown import show
 from chalicelib.pulls.store import PullStore
 from chalicelib.table import Table
@@ -27,19 +25,24 @@ _PAUSE_S: Final = 0.03
 
 @dataclass(slots=True)
 class _Turn:
-    mine: bool
-    #: The version of the connections that were last told; None: none yet, this turn.
-    knew: int | None = None
+    """Whose turn it is to tell of a pull request, as its item says."""
+
+    pk: str
+    owner: str
+    #: Moved by whoever came while somebody else told.
+    came: int
+    #: The version of the connections that were last told.
+    knew: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Announcer:
     """
     Tells of the changes of one pull request, one function at a time.
 
     Changes wait in the order of their revisions, written together with the state.
-    Whoever finds another function telling goes away: that one looks again after it
-    has let go, so nothing that was written before is left.
+    Whoever finds another function telling leaves a mark and goes away: that one looks
+    again before it lets go.
     """
 
     table: Table
@@ -52,11 +55,14 @@ class Announcer:
     def announce(self, repository: str, number: int) -> None:
         """Tell of all changes that are still to be told, unless somebody does."""
         pk = _partition(repository, number)
-        while self._untold(pk):
-            with self._turn(pk) as turn:
-                if not turn.mine:
-                    return
-                self._drain(pk, turn)
+        turn = self._take(pk)
+        if turn is None:
+            self.table.add(pk, _TELLER, came=1)
+            # It may have been let go between the two: then nobody saw the mark.
+            turn = self._take(pk)
+        while turn is not None:
+            self._drain(turn)
+            turn = None if self._let_go(turn) else self._take(pk)
 
     def tell_newest(
         self, pull: tuple[str, int], version: int, tell: Callable[[str, str], None]
@@ -70,11 +76,13 @@ class Announcer:
         pk = _partition(*pull)
         until = self.clock() + _WAIT_S
         while self.clock() < until:
-            with self._turn(pk) as turn:
-                if turn.mine:
-                    self._drain(pk, turn)
-                    self._tell_newest(turn, pull, version, tell)
-                    return
+            turn = self._take(pk)
+            if turn is not None:
+                self._drain(turn)
+                self._tell_newest(turn, pull, version, tell)
+                if not self._let_go(turn):
+                    self.announce(*pull)
+                return
             self.sleep(_PAUSE_S)
         raise UnavailableError(f"{pk} is being told of all the time; try again.")
 
@@ -85,37 +93,36 @@ class Announcer:
         version: int,
         tell: Callable[[str, str], None],
     ) -> None:
-        pk = _partition(*pull)
-        knew = turn.knew
-        if knew is None:
-            knew = int((self.table.get(pk, _TELLER) or {}).get("knew", -1))
         row = self.store.read(*pull)
-        if knew < version and row.state.is_told:
+        if turn.knew < version and row.state.is_told:
             shown = {**show(row.state), "revision": row.revision}
             tell(row.place, dumps(shown))
 
-    def _untold(self, pk: str) -> list[Item]:
-        return list(self.table.query(pk, after=_UNTOLD, until=_UNTOLD_END))
-
-    def _drain(self, pk: str, turn: _Turn) -> None:
+    def _drain(self, turn: _Turn) -> None:
         told = []
-        for item in self._untold(pk):
+        for item in self.table.query(turn.pk, after=_UNTOLD, until=_UNTOLD_END):
             turn.knew = self.tell(item["place"], item["text"])
-            told.append((pk, item["sk"]))
+            told.append((turn.pk, item["sk"]))
         if told:
             self.table.delete_many(told)
 
-    @contextmanager
-    def _turn(self, pk: str) -> Iterator[_Turn]:
+    def _take(self, pk: str) -> _Turn | None:
         owner, now = uuid4().hex, self.clock()
-        turn = _Turn(self.table.lease(pk, _TELLER, owner, now, now + _LEASE_S))
-        try:
-            yield turn
-        finally:
-            if turn.mine:
-                knew = {} if turn.knew is None else {"knew": turn.knew}
-                ended = {"until": 0, **knew}
-                self.table.set(pk, _TELLER, ended, only_if={"owner": owner})
+        item = self.table.lease(pk, _TELLER, owner, now, now + _LEASE_S)
+        if item is None:
+            return None
+        return _Turn(pk, owner, int(item.get("came", 0)), int(item.get("knew", -1)))
+
+    def _let_go(self, turn: _Turn) -> bool:
+        """End a turn; False when somebody came meanwhile, or it had ended already."""
+        # A mark that is not there yet, and one of nobody, are the same.
+        seen = {"owner": turn.owner, "came": turn.came or None}
+        ended = {"until": 0, "knew": turn.knew}
+        if self.table.set(turn.pk, _TELLER, ended, only_if=seen):
+            return True
+        mine = {"owner": turn.owner}
+        self.table.set(turn.pk, _TELLER, ended, only_if=mine)
+        return False
 
 
 def _partition(repository: str, number: int) -> str:

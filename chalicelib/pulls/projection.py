@@ -71,7 +71,8 @@ class Projection:
         self.store.put_check(told)
         _, numbers = self.store.at_commit(told.repository, told.sha)
         for number in numbers:
-            self.refresh(told.repository, number, cause)
+            why = _Why(None, cause)
+            self._change(told.repository, number, self._look_at_checks, why)
         return numbers
 
     def push(self, told: Push, cause: str | None = None) -> list[int]:
@@ -82,14 +83,17 @@ class Projection:
             self.refresh(told.repository, number, cause)
         return numbers
 
-    def _look(self, _: Row, state: PullState) -> PullState:
+    def _look(self, row: Row, state: PullState) -> PullState:
+        seen = self._look_at_checks(row, state)
+        return seen if seen.first_commit_at else self._with_first_commit(seen)
+
+    def _look_at_checks(self, _: Row, state: PullState) -> PullState:
         # The state was read before: whoever writes a check later finds its version
         # moved, or moves it.
         if not state.sha:
             return state
         found, _numbers = self.store.at_commit(state.repository, state.sha)
-        seen = state.with_checks(state.sha, found)
-        return seen if seen.first_commit_at else self._with_first_commit(seen)
+        return state.with_checks(state.sha, found)
 
     def _with_first_commit(self, state: PullState) -> PullState:
         branch, opened = branch_of(state), state.core[1].get("created_at")

@@ -79,7 +79,7 @@ class OrderedGroups:
             return True
         self.table.add(*key, dirty=1)
         # It may have been let go between the two: then nobody saw the mark.
-        return self.table.lease(*key, owner, now, now + _LEASE_SECONDS)
+        return bool(self.table.lease(*key, owner, now, now + _LEASE_SECONDS))
 
     def _let_go(
         self, key: tuple[str, str], owner: str, item: Item, *, force: bool

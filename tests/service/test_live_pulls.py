@@ -49,7 +49,7 @@ def test_whoever_watches_is_greeted_with_a_cursor(pump):
 
 
 def test_who_names_no_channel_watches_pull_requests(pump, gateway, deliver):
-    greeted(pump)
+    greeted(pump, channel="")
     deliver(OPENED)
 
     assert revisions(gateway) == [1]
@@ -271,7 +271,7 @@ def test_a_teller_that_died_is_followed_by_another(platform, pump, gateway, deli
     deliver(OPENED)
     assert told(gateway) == []
 
-    object.__setattr__(platform.pulls.announcer, "clock", lambda: now + 21)
+    platform.pulls.announcer.clock = lambda: now + 21
     platform.pulls.announcer.announce(REPOSITORY, NUMBER)
 
     assert revisions(gateway) == [1]

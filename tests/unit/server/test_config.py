@@ -18,6 +18,10 @@ NEEDED = {
     "EVENTYARD_URGENT_QUEUE_URL": "u",
     "EVENTYARD_URGENT_DEAD_URL": "ud",
     "EVENTYARD_CHORES_QUEUE_URL": "c",
+    "EVENTYARD_PULLS_QUEUE_URL": "p",
+    "EVENTYARD_PULLS_DEAD_URL": "pd",
+    "EVENTYARD_INSIGHTS_QUEUE_URL": "i",
+    "EVENTYARD_INSIGHTS_DEAD_URL": "id",
     "EVENTYARD_CHORES_DEAD_URL": "cd",
 }
 TOKENS = {
@@ -115,6 +119,10 @@ def test_every_setting_is_read():
         urgent_queue_url="u",
         urgent_dead_url="ud",
         chores_queue_url="c",
+        pulls_queue_url="p",
+        pulls_dead_url="pd",
+        insights_queue_url="i",
+        insights_dead_url="id",
         chores_dead_url="cd",
         live_endpoint="http://e",
         live_url="ws://u",
