@@ -28,14 +28,13 @@ if TYPE_CHECKING:
     from chalicelib.events.requests import Requests
     from chalicelib.events.routing import Router
     from chalicelib.events.schedule import Schedule
-    from chalicelib.events.schemas import SchemaService
     from chalicelib.events.service import EventService
     from chalicelib.events.streams import Streams
     from chalicelib.graphs.parts import Graphs
     from chalicelib.live.delivery import Delivery
-    from chalicelib.live.gateway import Gateway
     from chalicelib.live.service import LiveService
-    from chalicelib.live.store import Connection, ConnectionStore
+    from chalicelib.live.store import Connection
+    from chalicelib.sources.service import SourceService
     from chalicelib.subscriptions.parts import Subscribed
     from chalicelib.wire import Placed
     from eventyard.core.event import Event
@@ -107,13 +106,6 @@ class Platform(Foundation):
         from chalicelib.events.schedule import Schedule
 
         return Schedule(self.table, self.events, self.agenda, self.chores.send)
-
-    @cached_property
-    def schemas(self) -> SchemaService:
-        """Return the schemas of topics."""
-        from chalicelib.events.schemas import SchemaService, SchemaStore
-
-        return SchemaService(SchemaStore(self.table))
 
     @cached_property
     def audit(self) -> Audit:
@@ -250,6 +242,21 @@ class Platform(Foundation):
 
         return Graphs(self.settings, self.aws, self.table, self.audit.tell)
 
+    @cached_property
+    def sources(self) -> SourceService:
+        """Return the verbs of those who send webhooks."""
+        from chalicelib.sources.service import SourceService
+        from chalicelib.sources.store import SourceStore
+
+        return SourceService(SourceStore(self.table), self._take_in, self.audit.tell)
+
+    def _take_in(self, event: Event, by: str, key: str | None) -> Mapping[str, Any]:
+        from chalicelib.events.publication import Draft
+
+        draft = Draft(event, own_id=key is None, dated=False)
+        (told,) = self.events.publish([draft], by=by, idempotency_key=key)
+        return told.to_dict()
+
     # Methods rather than what they name: nothing is made before it is needed.
 
     def _put_off(self, name: str, at_ms: int, ref: Item) -> None:
@@ -269,20 +276,6 @@ class Platform(Foundation):
 
     def _leave(self, chore: Item) -> None:
         self.chores.send(chore)
-
-    @cached_property
-    def connections(self) -> ConnectionStore:
-        """Return the rows of live connections."""
-        from chalicelib.live.store import ConnectionStore
-
-        return ConnectionStore(self.table)
-
-    @cached_property
-    def gateway(self) -> Gateway:
-        """Return what posts to connections."""
-        from chalicelib.live.gateway import HttpGateway
-
-        return HttpGateway(self.aws, self.settings.live_endpoint)
 
     @cached_property
     def _delivery(self) -> Delivery:

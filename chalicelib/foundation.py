@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair
+    from chalicelib.events.schemas import SchemaService
     from chalicelib.events.stragglers import Stragglers
     from chalicelib.graphs.counting import TrafficCounter
     from chalicelib.graphs.traffic import Traffic
     from chalicelib.keys import KeyStore
+    from chalicelib.live.gateway import Gateway
+    from chalicelib.live.store import ConnectionStore
     from chalicelib.tickets import TicketStore
     from chalicelib.tokens import TokenReader
 
@@ -144,6 +147,13 @@ class Foundation:
         return Causes(self.table, self.settings.retention_days)
 
     @cached_property
+    def schemas(self) -> SchemaService:
+        """Return the schemas of topics."""
+        from chalicelib.events.schemas import SchemaService, SchemaStore
+
+        return SchemaService(SchemaStore(self.table))
+
+    @cached_property
     def tally(self) -> TrafficCounter:
         """Return what counts the traffic."""
         from chalicelib.graphs.counting import TrafficCounter
@@ -156,3 +166,17 @@ class Foundation:
         from chalicelib.graphs.traffic import Traffic
 
         return Traffic(self.table)
+
+    @cached_property
+    def connections(self) -> ConnectionStore:
+        """Return the rows of live connections."""
+        from chalicelib.live.store import ConnectionStore
+
+        return ConnectionStore(self.table)
+
+    @cached_property
+    def gateway(self) -> Gateway:
+        """Return what posts to connections."""
+        from chalicelib.live.gateway import HttpGateway
+
+        return HttpGateway(self.aws, self.settings.live_endpoint)

@@ -109,6 +109,7 @@ def clock(platform) -> Clock:
     platform.tally.clock = stopped
     platform.traffic.clock = stopped
     platform.agenda.clock = stopped
+    platform.sources.clock = stopped
     subscribed = platform.subscribed
     for part in (
         subscribed.store,

@@ -114,8 +114,14 @@ class Contract:
         if takes and (sent or takes["required"]):
             schema = takes["content"][media.partition(";")[0].strip().lower()]["schema"]
             # A time may be written in more ways than its format has.
-            faults = self.faults(schema, json.loads(sent), formats=None)
+            faults = self.faults(schema, _read(sent, media), formats=None)
             assert not faults, f"{name} takes {faults}"
+
+
+def _read(sent: bytes, media: str) -> Any:
+    if "form" in media:
+        return dict(parse_qsl(sent.decode(), keep_blank_values=True))
+    return json.loads(sent)
 
 
 @functools.cache
