@@ -119,7 +119,10 @@ def test_the_same_body_as_json_and_as_a_form_are_two_events(platform, sources, t
     form = coded(b"1")
     sources.take("till", Delivery(form.headers, form.body, form=True))
 
-    assert [event.payload for event in events_of(platform)] == [{"1": ""}, 1]
+    told = [event.payload for event in events_of(platform)]
+    assert len(told) == 2
+    assert {"1": ""} in told
+    assert 1 in told
 
 
 def test_type_and_id_may_stand_in_headers(platform, sources):
