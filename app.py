@@ -67,6 +67,18 @@ def chores(event: SQSEvent) -> Any:
     return platform().chores.run(event.to_dict())
 
 
+@app.on_sqs_message(queue_arn="arn:aws:sqs:us-east-1:0:pulls", batch_size=10)
+def follow(event: SQSEvent) -> Any:
+    """Work on what GitHub told of pull requests."""
+    return platform().pulls.follower.follow(event.to_dict())
+
+
+@app.on_sqs_message(queue_arn="arn:aws:sqs:us-east-1:0:insights", batch_size=1)
+def analyse(event: SQSEvent) -> Any:
+    """Read what changed in a pull request, and say what it means."""
+    return platform().pulls.insights.run(event.to_dict())
+
+
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(_: CloudWatchEvent) -> Any:
     """Repair what a crash or a silent stream left undone."""

@@ -25,6 +25,8 @@ SCOPES: Final = (
     "events:subscribe",
     "graph:read",
     "graph:write",
+    "pulls:read",
+    "pulls:write",
 )
 _FOR_TOPICS: Final = ("events:publish", "events:subscribe")
 # Tokens of identity providers have a kilobyte or two; gateways take 10 KB of headers.

@@ -17,23 +17,20 @@ if TYPE_CHECKING:
     from chalicelib.events.audit import Audit
     from chalicelib.events.causality import Causality
     from chalicelib.events.chores import Chores
-    from chalicelib.events.export import Exporter
     from chalicelib.events.exports import Exports
-    from chalicelib.events.feed import Feed
     from chalicelib.events.jobs import Jobs
     from chalicelib.events.publication import Draft, Published
     from chalicelib.events.purge import Purges
-    from chalicelib.events.queues import QueueService
-    from chalicelib.events.relay import Relay
     from chalicelib.events.requests import Requests
     from chalicelib.events.routing import Router
     from chalicelib.events.schedule import Schedule
     from chalicelib.events.service import EventService
     from chalicelib.events.streams import Streams
     from chalicelib.graphs.parts import Graphs
-    from chalicelib.live.delivery import Delivery
     from chalicelib.live.service import LiveService
     from chalicelib.live.store import Connection
+    from chalicelib.live.watching import Watching
+    from chalicelib.pulls.parts import Pulls
     from chalicelib.sources.service import SourceService
     from chalicelib.subscriptions.parts import Subscribed
     from chalicelib.wire import Placed
@@ -87,13 +84,6 @@ class Platform(Foundation):
         return Causality(self.log, self._causes, self.events.locate)
 
     @cached_property
-    def feed(self) -> Feed:
-        """Return what reads on from where somebody stopped."""
-        from chalicelib.events.feed import Feed
-
-        return Feed(self.log)
-
-    @cached_property
     def streams(self) -> Streams:
         """Return the event streams."""
         from chalicelib.events.streams import Streams
@@ -143,13 +133,6 @@ class Platform(Foundation):
         return Chores(self.aws, self.settings.chores_queue_url, self._dead, handlers)
 
     @cached_property
-    def exporter(self) -> Exporter:
-        """Return what reads the log out, page by page."""
-        from chalicelib.events.export import Exporter
-
-        return Exporter(self.log)
-
-    @cached_property
     def exports(self) -> Exports:
         """Return the exports to files."""
         from chalicelib.events.exports import KEPT_SECONDS, Exports, Files
@@ -175,23 +158,6 @@ class Platform(Foundation):
 
     def _tick(self) -> None:
         self.agenda.tick()
-
-    @cached_property
-    def queues(self) -> QueueService:
-        """Return what an operator does with queues and their dead letters."""
-        from chalicelib.events.queues import QueueService
-
-        retry = {"relay": self.relay.retry}
-        return QueueService(self.aws, self._queue_pairs, retry)
-
-    @cached_property
-    def relay(self) -> Relay:
-        """Return what carries commits from the log to the topic."""
-        from chalicelib.events.relay import Relay
-        from chalicelib.events.topic import Topic
-
-        topic = Topic(self.aws, self.settings.topic_arn)
-        return Relay(topic, self.log, self._dead, self._groups.note)
 
     @cached_property
     def router(self) -> Router:
@@ -243,6 +209,25 @@ class Platform(Foundation):
         return Graphs(self.settings, self.aws, self.table, self.audit.tell)
 
     @cached_property
+    def pulls(self) -> Pulls:
+        """Return everything about pull requests."""
+        from chalicelib.pulls.parts import Needs, Pulls
+
+        return Pulls(
+            self.settings,
+            self.aws,
+            self.table,
+            Needs(
+                new_key=self.log.new_key,
+                log_item=self.log.item,
+                find=self.log.find,
+                whole=self.log.whole,
+                bury=self._dead.bury,
+                tell=self._tell_pull,
+            ),
+        )
+
+    @cached_property
     def sources(self) -> SourceService:
         """Return the verbs of those who send webhooks."""
         from chalicelib.sources.service import SourceService
@@ -278,16 +263,23 @@ class Platform(Foundation):
         self.chores.send(chore)
 
     @cached_property
-    def _delivery(self) -> Delivery:
-        from chalicelib.live.delivery import Delivery
+    def watching(self) -> Watching:
+        """Return what tells connections of pull requests, in their order."""
+        from chalicelib.live.resume import Resumer
+        from chalicelib.live.watching import Watching
 
-        return Delivery(
-            self.aws,
-            self.gateway,
-            self.connections,
-            self.table,
-            self.settings.live_queue_url,
-            self.tally,
+        resumer = Resumer(self._read_again, self.log.now_ms)
+        return Watching(self.connections, self._delivery, resumer, self._show_pull)
+
+    def _tell_pull(self, place: str, text: str) -> int:
+        return self.watching.tell(place, text)
+
+    def _show_pull(self, connection: Connection, version: int, changed: Placed) -> None:
+        told = changed.event.payload
+        self.pulls.announcer.tell_newest(
+            (told["repository_name"], told["pr_number"]),
+            version,
+            lambda place, text: self.watching.tell_one(connection, place, text),
         )
 
     @cached_property
@@ -307,6 +299,7 @@ class Platform(Foundation):
             resumer,
             conversation,
             self._stragglers,
+            self.watching,
             self.gatekeeper,
             self.settings.max_clients,
         )
@@ -318,6 +311,11 @@ class Platform(Foundation):
 
         recall = Recall(self.log, self._marks, self._stragglers)
         return recall.read_after(cursor, until, read_ms)
+
+    def _read_again(self, cursor: str, until: str, _: int | None) -> Iterator[Placed]:
+        from chalicelib.events.recall import read_again
+
+        return read_again(self.log, cursor, until)
 
     def _view(self, event: Event) -> Mapping[str, Any]:
         return self.log.fetched(event).view()
@@ -379,7 +377,9 @@ class Platform(Foundation):
         gone = self.live.sweep()
         done = self.agenda.tick()
         self.traffic.roll_up()
-        return {"relayed": self.relay.catch_up(), "gone": gone, "done": done}
+        taken = self.pulls.deliveries.take_up()
+        relayed = self.relay.catch_up()
+        return {"relayed": relayed, "gone": gone, "done": done, "taken_up": taken}
 
 
 def _share(failed: int, succeeded: int) -> float:

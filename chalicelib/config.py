@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
@@ -56,6 +56,10 @@ class Settings:
     urgent_dead_url: str
     chores_queue_url: str
     chores_dead_url: str
+    pulls_queue_url: str
+    pulls_dead_url: str
+    insights_queue_url: str
+    insights_dead_url: str
     #: Where frames are posted; empty means the address stored with the connection.
     live_endpoint: str
     #: The WebSocket address that pages and clients are told; empty means same host.
@@ -73,6 +77,8 @@ class Settings:
     renderer: RendererName
     #: None: API keys alone are taken.
     jwt: Jwt | None
+    #: What GitHub signs its deliveries with; empty: none are taken unless all is open.
+    github_secret: str = field(repr=False)
 
 
 def from_environment(env: Mapping[str, str] | None = None) -> Settings:
@@ -98,6 +104,10 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         urgent_dead_url=_text(env, "EVENTYARD_URGENT_DEAD_URL"),
         chores_queue_url=_text(env, "EVENTYARD_CHORES_QUEUE_URL"),
         chores_dead_url=_text(env, "EVENTYARD_CHORES_DEAD_URL"),
+        pulls_queue_url=_text(env, "EVENTYARD_PULLS_QUEUE_URL"),
+        pulls_dead_url=_text(env, "EVENTYARD_PULLS_DEAD_URL"),
+        insights_queue_url=_text(env, "EVENTYARD_INSIGHTS_QUEUE_URL"),
+        insights_dead_url=_text(env, "EVENTYARD_INSIGHTS_DEAD_URL"),
         live_endpoint=_text(env, "EVENTYARD_LIVE_ENDPOINT", ""),
         live_url=_text(env, "EVENTYARD_LIVE_URL", ""),
         auth=_auth(env),
@@ -108,6 +118,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         target_queues=_text(env, "EVENTYARD_TARGET_QUEUES", "eventyard-target-"),
         renderer=_renderer(env),
         jwt=_jwt(env),
+        github_secret=_text(env, "EVENTYARD_GITHUB_SECRET", ""),
     )
 
 

@@ -12,15 +12,19 @@ from chalicelib.table import Table
 
 if TYPE_CHECKING:
     from chalicelib.events.causes import Causes
+    from chalicelib.events.export import Exporter
+    from chalicelib.events.feed import Feed
     from chalicelib.events.groups import GroupIndex
     from chalicelib.events.log import EventLog
     from chalicelib.events.marks import Marks
-    from chalicelib.events.queues import DeadLetters, QueuePair
+    from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
+    from chalicelib.events.relay import Relay
     from chalicelib.events.schemas import SchemaService
     from chalicelib.events.stragglers import Stragglers
     from chalicelib.graphs.counting import TrafficCounter
     from chalicelib.graphs.traffic import Traffic
     from chalicelib.keys import KeyStore
+    from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.store import ConnectionStore
     from chalicelib.tickets import TicketStore
@@ -114,6 +118,10 @@ class Foundation:
             ),
             "urgent": QueuePair(settings.urgent_queue_url, settings.urgent_dead_url),
             "chores": QueuePair(settings.chores_queue_url, settings.chores_dead_url),
+            "pulls": QueuePair(settings.pulls_queue_url, settings.pulls_dead_url),
+            "insights": QueuePair(
+                settings.insights_queue_url, settings.insights_dead_url
+            ),
         }
 
     @cached_property
@@ -147,13 +155,6 @@ class Foundation:
         return Causes(self.table, self.settings.retention_days)
 
     @cached_property
-    def schemas(self) -> SchemaService:
-        """Return the schemas of topics."""
-        from chalicelib.events.schemas import SchemaService, SchemaStore
-
-        return SchemaService(SchemaStore(self.table))
-
-    @cached_property
     def tally(self) -> TrafficCounter:
         """Return what counts the traffic."""
         from chalicelib.graphs.counting import TrafficCounter
@@ -168,6 +169,44 @@ class Foundation:
         return Traffic(self.table)
 
     @cached_property
+    def feed(self) -> Feed:
+        """Return what reads on from where somebody stopped."""
+        from chalicelib.events.feed import Feed
+
+        return Feed(self.log)
+
+    @cached_property
+    def schemas(self) -> SchemaService:
+        """Return the schemas of topics."""
+        from chalicelib.events.schemas import SchemaService, SchemaStore
+
+        return SchemaService(SchemaStore(self.table))
+
+    @cached_property
+    def exporter(self) -> Exporter:
+        """Return what reads the log out, page by page."""
+        from chalicelib.events.export import Exporter
+
+        return Exporter(self.log)
+
+    @cached_property
+    def queues(self) -> QueueService:
+        """Return what an operator does with queues and their dead letters."""
+        from chalicelib.events.queues import QueueService
+
+        retry = {"relay": self.relay.retry}
+        return QueueService(self.aws, self._queue_pairs, retry)
+
+    @cached_property
+    def relay(self) -> Relay:
+        """Return what carries commits from the log to the topic."""
+        from chalicelib.events.relay import Relay
+        from chalicelib.events.topic import Topic
+
+        topic = Topic(self.aws, self.settings.topic_arn)
+        return Relay(topic, self.log, self._dead, self._groups.note)
+
+    @cached_property
     def connections(self) -> ConnectionStore:
         """Return the rows of live connections."""
         from chalicelib.live.store import ConnectionStore
@@ -180,3 +219,16 @@ class Foundation:
         from chalicelib.live.gateway import HttpGateway
 
         return HttpGateway(self.aws, self.settings.live_endpoint)
+
+    @cached_property
+    def _delivery(self) -> Delivery:
+        from chalicelib.live.delivery import Delivery
+
+        return Delivery(
+            self.aws,
+            self.gateway,
+            self.connections,
+            self.table,
+            self.settings.live_queue_url,
+            self.tally,
+        )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 from typing import Any
 
+from chalicelib._values import marshal, unmarshal
 from chalicelib.aws import Aws, Item, is_condition_failure, is_too_large
 from eventyard.core.errors import UnavailableError
 
@@ -255,12 +255,19 @@ class Table:
         ]
         return self._transact(puts)
 
-    def advance(self, item: Item, version: int | None, *beside: Item) -> bool:
+    def advance(
+        self,
+        item: Item,
+        version: int | None,
+        *beside: Item,
+        gone: Sequence[tuple[str, str]] = (),
+    ) -> bool:
         """
         Write an item if its version is still the one expected, and others with it.
 
-        None expects no item. All are written or none; False when it has moved on.
-        Raises ThrottledError when another transaction holds one of them.
+        None expects no item. What has the keys `gone` is removed. All is done or
+        nothing; False when it has moved on. Raises ThrottledError when another
+        transaction holds one of them.
         """
         condition: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
         if version is not None:
@@ -272,8 +279,23 @@ class Table:
         puts = [
             {"Put": {"TableName": self.name, "Item": marshal(item), **condition}},
             *({"Put": {"TableName": self.name, "Item": marshal(i)}} for i in beside),
+            *({"Delete": {"TableName": self.name, "Key": _key(*key)}} for key in gone),
         ]
         return not self._transact(puts)
+
+    def put_newer(self, item: Item) -> bool:
+        """Write an item unless one is there whose `stamp` is as high or higher."""
+        try:
+            self._aws.dynamodb.put_item(
+                TableName=self.name,
+                Item=marshal(item),
+                ConditionExpression="attribute_not_exists(pk) OR #stamp < :stamp",
+                ExpressionAttributeNames={"#stamp": "stamp"},
+                ExpressionAttributeValues=marshal({":stamp": item["stamp"]}),
+            )
+        except self._aws.dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     def move(self, key: tuple[str, str], item: Item) -> bool:
         """Write an item in the place of another one; False when that is gone."""
@@ -330,9 +352,16 @@ class Table:
             return False
         return True
 
-    def delete_many(self, keys: Iterable[tuple[str, str]]) -> None:
-        """Remove items, those that are there: one call for each 25."""
-        wanted = [{"DeleteRequest": {"Key": _key(*key)}} for key in keys]
+    def delete_many(
+        self, keys: Iterable[tuple[str, str]], beside: Iterable[Item] = ()
+    ) -> None:
+        """
+        Remove items, those that are there, and write others: one call for each 25.
+
+        What is written comes first.
+        """
+        wanted: list[Any] = [{"PutRequest": {"Item": marshal(one)}} for one in beside]
+        wanted += [{"DeleteRequest": {"Key": _key(*key)}} for key in keys]
         for start in range(0, len(wanted), _BATCH_WRITE):
             self._put_batch(wanted[start : start + _BATCH_WRITE])
 
@@ -355,46 +384,3 @@ def _condition(expected: tuple[str, Any]) -> str:
 
 def _key(pk: str, sk: str) -> Any:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
-
-
-def marshal(item: Item) -> Any:
-    """Turn plain values into DynamoDB's typed ones; None is left out."""
-    return {name: _typed(value) for name, value in item.items() if value is not None}
-
-
-def unmarshal(item: Any) -> Item:
-    """Turn DynamoDB's typed values into plain ones."""
-    return {name: _plain(value) for name, value in item.items()}
-
-
-def _typed(value: Any) -> Any:  # noqa: PLR0911 - one line for each type
-    match value:
-        case bool():
-            return {"BOOL": value}
-        case str():
-            return {"S": value}
-        case int() | float() | Decimal():
-            return {"N": str(value)}
-        case dict():
-            return {"M": marshal(value)}
-        case set() | frozenset():
-            return {"SS": sorted(value)}
-        case list() | tuple():
-            return {"L": [_typed(member) for member in value]}
-        case bytes():
-            return {"B": value}
-    raise TypeError(f"no DynamoDB type for {type(value).__name__}")
-
-
-def _plain(value: Any) -> Any:
-    ((kind, inner),) = value.items()
-    match kind:
-        case "N":
-            return float(inner) if "." in inner or "E" in inner.upper() else int(inner)
-        case "M":
-            return unmarshal(inner)
-        case "L":
-            return [_plain(member) for member in inner]
-        case "SS":
-            return set(inner)
-    return inner

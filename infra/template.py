@@ -76,6 +76,8 @@ def finish(artefact: Artefact, target: Target, code: Mapping[str, str]) -> Templ
     _connect_queue(template, "Deliver", "DeliveriesQueue")
     _connect_queue(template, "DeliverUrgent", "UrgentQueue")
     _connect_queue(template, "Chores", "ChoresQueue")
+    _connect_queue(template, "Follow", "PullsQueue")
+    _connect_queue(template, "Analyse", "InsightsQueue")
     _finish_gateways(template, target)
     return template
 
@@ -125,6 +127,10 @@ def _environment(target: Target) -> dict[str, Any]:
         "EVENTYARD_URGENT_DEAD_URL": {"Ref": "UrgentDead"},
         "EVENTYARD_CHORES_QUEUE_URL": {"Ref": "ChoresQueue"},
         "EVENTYARD_CHORES_DEAD_URL": {"Ref": "ChoresDead"},
+        "EVENTYARD_PULLS_QUEUE_URL": {"Ref": "PullsQueue"},
+        "EVENTYARD_PULLS_DEAD_URL": {"Ref": "PullsDead"},
+        "EVENTYARD_INSIGHTS_QUEUE_URL": {"Ref": "InsightsQueue"},
+        "EVENTYARD_INSIGHTS_DEAD_URL": {"Ref": "InsightsDead"},
     }
 
 

@@ -110,6 +110,8 @@ def clock(platform) -> Clock:
     platform.traffic.clock = stopped
     platform.agenda.clock = stopped
     platform.sources.clock = stopped
+    platform.pulls.deliveries.clock = stopped
+    platform.pulls.store.clock = stopped
     subscribed = platform.subscribed
     for part in (
         subscribed.store,

@@ -18,6 +18,7 @@ _HANDLERS = {
     "chores": ("chores", "run"),
     "deliveries": ("subscribed.work", "handle"),
     "urgent": ("subscribed.work", "handle"),
+    "pulls": ("pulls.follower", "follow"),
 }
 
 

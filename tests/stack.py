@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,12 @@ def _subscribe(outputs: dict[str, str]) -> None:
             Protocol=properties["Protocol"],
             Endpoint=arn,
             Attributes={
-                "RawMessageDelivery": str(properties["RawMessageDelivery"]).lower()
+                "RawMessageDelivery": str(properties["RawMessageDelivery"]).lower(),
+                **(
+                    {"FilterPolicy": json.dumps(properties["FilterPolicy"])}
+                    if "FilterPolicy" in properties
+                    else {}
+                ),
             },
         )
 
@@ -78,6 +84,10 @@ def environment_of(outputs: dict[str, str]) -> dict[str, str]:
         "EVENTYARD_URGENT_DEAD_URL": outputs["UrgentDeadUrl"],
         "EVENTYARD_CHORES_QUEUE_URL": outputs["ChoresQueueUrl"],
         "EVENTYARD_CHORES_DEAD_URL": outputs["ChoresDeadUrl"],
+        "EVENTYARD_PULLS_QUEUE_URL": outputs["PullsQueueUrl"],
+        "EVENTYARD_PULLS_DEAD_URL": outputs["PullsDeadUrl"],
+        "EVENTYARD_INSIGHTS_QUEUE_URL": outputs["InsightsQueueUrl"],
+        "EVENTYARD_INSIGHTS_DEAD_URL": outputs["InsightsDeadUrl"],
     }
 
 

@@ -13,6 +13,7 @@ from chalicelib.api import (
     keys,
     operations,
     pages,
+    pulls,
     replays,
     requests,
     schedule,
@@ -23,6 +24,7 @@ from chalicelib.api import (
     subscriptions,
     tickets,
     traffic,
+    webhooks,
     why,
 )
 
@@ -42,6 +44,8 @@ FAMILIES: Final = (
     archive,
     graphs,
     traffic,
+    pulls,
+    webhooks,
     operations,
     keys,
     tickets,

@@ -13,6 +13,7 @@ from eventyard import __version__
 _CHANNELS: Final = {
     "dashboard": "All traffic, as a page shows it.",
     "router": "Subscriptions with filters, and publishing.",
+    "pulls": "Pull requests, as they change; also at `/ws`.",
 }
 _ABOUT: Final = """\
 The live channels: one WebSocket, JSON messages of up to 128 KB in both directions.
@@ -55,7 +56,8 @@ def document(live_url: str) -> Schema:
 
 def name_of(message: Message) -> str:
     """Return the name of a message in the document."""
-    return "topic" if message.type == TOPIC else message.type.replace(".", "_")
+    told = message.name or message.type
+    return "topic" if told == TOPIC else told.replace(".", "_")
 
 
 def _server(live_url: str) -> Schema:
@@ -101,7 +103,7 @@ def _channel(name: str, live_url: str) -> Schema:
 def _message(message: Message, payload: Schema) -> Schema:
     title = "<topic>" if message.type == TOPIC else message.type
     return {
-        "name": message.type,
+        "name": message.name or message.type,
         "title": title,
         "summary": message.meaning,
         "payload": payload,
@@ -115,7 +117,7 @@ def _operations() -> Iterator[tuple[str, Schema]]:
             name = f"{channel}_{name_of(message)}"
             if message.by == "client":
                 yield name, _operation(message, channel, "receive")
-            elif message.type not in answers:
+            elif (message.name or message.type) not in answers:
                 yield name, _operation(message, channel, "send")
 
 

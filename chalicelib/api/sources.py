@@ -98,8 +98,8 @@ def rotate_source_secret(call: Call, name: str) -> Any:
 
 @routes.post(
     "/webhooks/{source}",
-    body={"application/json": "sources.Json", _FORM: "sources.Form"},
-    answer="sources.Accepted",
+    body={"application/json": "sources.AnyJson", _FORM: "sources.FormFields"},
+    answer="sources.AcceptedDelivery",
     status=202,
     also={401: "The signature is missing or wrong, or there is no such source."},
 )

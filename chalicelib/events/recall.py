@@ -62,6 +62,12 @@ class Recall:
         return (placed for placed in _placed(commits) if placed.place in wanted)
 
 
+def read_again(log: EventLog, cursor: str, until: str) -> Iterator[Placed]:
+    """Yield what came after a cursor, and all of the ten seconds before it again."""
+    start = time_key(ulid.timestamp_ms(cursor) - OVERLAP_MS)
+    return _placed(log.forward(start, until))
+
+
 def _began(cursor: str, own: Mark | None, read_ms: int | None) -> float:
     """Return from when on something may not have reached the connection."""
     if read_ms is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib._values import unmarshal
 from chalicelib.aws import Item
 from chalicelib.events.claims import ABANDONED_SECONDS, CALL_SECONDS
 from chalicelib.events.log import (
@@ -19,7 +20,6 @@ from chalicelib.events.log import (
 from chalicelib.events.messages import Message, messages_of
 from chalicelib.events.queues import DeadLetters
 from chalicelib.events.topic import Topic
-from chalicelib.table import unmarshal
 from chalicelib.telemetry import log as log_line
 from chalicelib.telemetry import log_error
 from eventyard.core import ulid

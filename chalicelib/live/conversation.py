@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from chalicelib.live import frames
+from chalicelib.live import frames, watching
 from chalicelib.live.resume import Resumer, check_cursor
 from chalicelib.live.store import Audience, Connection, ConnectionStore, View
 from chalicelib.live.subscriptions import router_subscription
@@ -47,8 +47,14 @@ class Conversation:
         Return what to answer; None asks to close the connection.
 
         A dashboard knows ping alone, ignores the rest, and is closed for what is no
-        JSON; the router tells what was wrong.
+        JSON; who watches pull requests may say anything, and is answered pings alone;
+        the router tells what was wrong.
         """
+        if connection.channel == watching.CHANNEL:
+            return Reply(_pongs(text))
+        return self._answer(connection, text)
+
+    def _answer(self, connection: Connection, text: str) -> Reply | None:
         if len(text.encode()) > _MESSAGE_LIMIT:
             told = f"A message may have {_MESSAGE_LIMIT} bytes; publish more over HTTP."
             return Reply([frames.error(told, code="payload_too_large")])
@@ -159,6 +165,15 @@ def _status(told: Mapping[str, Any]) -> Any:
 def _pong(message: Mapping[str, Any]) -> str:
     echo = message.get("echo", message.get("timestamp"))
     return dumps({"type": "pong", "timestamp": frames.now(), "echo": echo})
+
+
+def _pongs(text: str) -> list[str]:
+    try:
+        message = loads(text)
+    except InvalidRequestError:
+        return []
+    asked = isinstance(message, Mapping) and message.get("type") == "ping"
+    return [watching.pong(message)] if asked else []
 
 
 def _has_reference(message: Any) -> bool:

@@ -124,6 +124,13 @@ class Delivery:
             return False
         return True
 
+    def post_each(self, work: Sequence[tuple[Connection, str]]) -> None:
+        """Post each connection its frame, all of them now, as `send_whole` does."""
+        if len(work) == 1:
+            self.send_whole(work[0][0], [work[0][1]])
+        elif work:
+            list(self._pool.map(lambda one: self.send_whole(one[0], [one[1]]), work))
+
     def again(self, connection_id: str, messages: list[str], attempt: int) -> None:
         """Send messages that were put off."""
         connection = self.connections.get(connection_id)

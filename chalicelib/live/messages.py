@@ -8,6 +8,7 @@ from typing import Final, Literal
 _BOTH: Final = ("dashboard", "router")
 _ROUTER: Final = ("router",)
 _DASHBOARD: Final = ("dashboard",)
+_PULLS: Final = ("pulls",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Message:
     shape: str
     #: The types of what it is answered with, besides `error`.
     answers: tuple[str, ...] = ()
+    #: Its name in the document, where its type is not its own.
+    name: str = ""
 
 
 #: On a dashboard the type of an event is its topic.
@@ -90,6 +93,38 @@ MESSAGES: Final = (
         "live.Shown",
     ),
     Message("error", "platform", _BOTH, "Says what was wrong.", "live.Error"),
+    Message(
+        "hello",
+        "platform",
+        _PULLS,
+        "Greets a new connection.",
+        "live.PullsHello",
+    ),
+    Message(
+        "pr_update",
+        "platform",
+        _PULLS,
+        "The complete state of a pull request that changed: each change once, in the "
+        "order of its `revision`.",
+        "live.PullUpdate",
+    ),
+    Message(
+        "ping",
+        "client",
+        _PULLS,
+        "Ask for a sign of life.",
+        "live.Ping",
+        ("pulls_pong",),
+        name="pulls_ping",
+    ),
+    Message(
+        "pong",
+        "platform",
+        _PULLS,
+        "Answers a ping.",
+        "live.PullsPong",
+        name="pulls_pong",
+    ),
 )
 #: What may stand in the address of a connection: its name, and what it means.
 QUERY: Final = {
@@ -99,4 +134,6 @@ QUERY: Final = {
     "token": "An API key or a token, where no header can be sent.",
     "frames": "`batch`: messages share frames, as arrays of up to 32 KB.",
     "events": "For a dashboard: topic patterns with commas between.",
+    "repository": "For pull requests: of this one alone, `owner/name`.",
+    "number": "For pull requests: this one alone.",
 }

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from chalicelib.auth import Gatekeeper
 from chalicelib.aws import Item
-from chalicelib.live import frames
+from chalicelib.live import frames, watching
 from chalicelib.live.conversation import Conversation
 from chalicelib.live.delivery import Delivery
 from chalicelib.live.resume import Resumer, check_cursor
@@ -22,7 +22,8 @@ from chalicelib.live.store import (
     unnamed,
     version_in,
 )
-from chalicelib.live.subscriptions import dashboard_subscription
+from chalicelib.live.subscriptions import Subscription, dashboard_subscription
+from chalicelib.live.watching import Watching
 from chalicelib.telemetry import log_error
 from chalicelib.wire import Placed, cloud, placed_of
 from eventyard.core.errors import (
@@ -35,7 +36,12 @@ from eventyard.core.errors import (
 from eventyard.core.topics import TopicPattern, compile_pattern, covers
 from eventyard.core.wire import loads
 
-CHANNELS: Final = ("dashboard", "router")
+#: Each channel with the scope that it needs. Who names none gets the seed's own.
+CHANNELS: Final = {
+    "pulls": "pulls:read",
+    "dashboard": "events:subscribe",
+    "router": "events:subscribe",
+}
 SCOPE: Final = "events:subscribe"
 PUBLISH: Final = "events:publish"
 #: Up to so many connections are posted to where their events were matched; beyond,
@@ -75,6 +81,7 @@ class LiveService:
     resumer: Resumer
     conversation: Conversation
     stragglers: Stragglers
+    watching: Watching
     gatekeeper: Gatekeeper
     max_clients: int
     _audience: Audience | None = None
@@ -100,14 +107,13 @@ class LiveService:
     def _admit(self, event: Item) -> Connection:
         query = event.get("queryStringParameters") or {}
         principal = self.gatekeeper.identify(event.get("headers") or {}, query)
-        principal.require(SCOPE)
-        channel = query.get("channel") or CHANNELS[0]
+        channel = query.get("channel") or next(iter(CHANNELS))
         if channel not in CHANNELS:
             raise InvalidRequestError(
                 f"There is no channel {channel}; there are {', '.join(CHANNELS)}."
             )
+        principal.require(CHANNELS[channel])
         context = event["requestContext"]
-        dashboard = channel == "dashboard"
         cursor = check_cursor(query["cursor"]) if query.get("cursor") else None
         return Connection(
             id=context["connectionId"],
@@ -119,11 +125,7 @@ class LiveService:
             batch=query.get("frames") == "batch",
             allowed=principal.topics(SCOPE),
             may_publish=principal.topics(PUBLISH),
-            subscriptions=(
-                (dashboard_subscription(query.get("events"), cursor),)
-                if dashboard
-                else ()
-            ),
+            subscriptions=_wishes(channel, query, cursor),
             cursor=cursor,
         )
 
@@ -185,9 +187,10 @@ class LiveService:
 
     def _current(self, version: int) -> Audience:
         if self._audience is None or self._audience.version != version:
-            self._audience = Audience.of(
-                version, self.connections.all(), self.conversation.view
+            routed = (
+                row for row in self.connections.all() if row.channel != watching.CHANNEL
             )
+            self._audience = Audience.of(version, routed, self.conversation.view)
         return self._audience
 
     def fan_out(self, event: Item) -> Item:
@@ -226,7 +229,12 @@ class LiveService:
             return
         if self._is_one_too_many():
             self._turn_away(connection)
-            return
+        elif connection.channel != watching.CHANNEL:
+            self._greet_routed(connection, attempt)
+        elif not self.watching.greet(connection):
+            self._greet_later(connection, attempt)
+
+    def _greet_routed(self, connection: Connection, attempt: int) -> None:
         missed = self._missed(connection)
         recovered = (
             {} if connection.cursor is None else {"recovered": missed is not None}
@@ -322,6 +330,17 @@ class LiveService:
 
 def _within(topic: str, wide: Sequence[TopicPattern]) -> bool:
     return any(covers(pattern.text, topic) for pattern in wide)
+
+
+def _wishes(
+    channel: str, query: Mapping[str, Any], cursor: str | None
+) -> tuple[Subscription, ...]:
+    match channel:
+        case "dashboard":
+            return (dashboard_subscription(query.get("events"), cursor),)
+        case watching.CHANNEL:
+            return (watching.wish_of(query),)
+    return ()
 
 
 def _client_id(query: Mapping[str, Any], connection_id: str) -> str:

@@ -50,7 +50,11 @@ OPEN = {
     "GET /flow",
 }
 #: Where a signature decides instead of a key.
-SIGNED = {"POST /webhooks/{source}"}
+SIGNED = {
+    "POST /webhook",
+    "POST /webhooks/github",
+    "POST /webhooks/{source}",
+}
 SCOPES = {"admin", "events:publish", "events:subscribe", "graph:read", "graph:write"}
 #: What none of the keys below may see.
 SECRET = "only-for-readers-of-orders"

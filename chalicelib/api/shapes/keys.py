@@ -14,7 +14,10 @@ LONGEST = 315_360_000
 _Scope = Annotated[
     str,
     Field(
-        json_schema_extra={"pattern": r"^(admin|events:(publish|subscribe)(:\S+)?)$"}
+        json_schema_extra={
+            "pattern": r"^(admin|events:(publish|subscribe)(:\S+)?"
+            r"|(graph|pulls):(read|write))$"
+        }
     ),
 ]
 _SCOPES = [["events:publish:order.*", "events:subscribe"]]
@@ -32,8 +35,8 @@ class NewKey(Body):
     )
     scopes: list[_Scope] = Field(
         min_length=1,
-        description="`admin`, `events:publish`, `events:subscribe`; the last two also "
-        "for a topic pattern.",
+        description="`admin`, `events:publish`, `events:subscribe` (these two also "
+        "for a topic pattern), `graph:read`, `graph:write`, `pulls:read`, `pulls:write`.",
         examples=_SCOPES,
     )
     expires_in_s: int | None = Field(

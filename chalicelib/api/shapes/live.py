@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from chalicelib.api.shapes import events, operations
+from chalicelib.api.shapes import events, operations, pulls
 from chalicelib.api.shapes._base import Answer, Moment
 from chalicelib.api.shapes.events import Warned
 
@@ -212,3 +212,45 @@ class Error(_Answered):
     code: str | None = None
     details: dict[str, Any] | None = None
     limit: int | None = None
+
+
+class PullsGreeting(Answer):
+    """What who watches pull requests is told at first."""
+
+    client_id: str
+    cursor: str
+    recovered: bool | None = None
+
+
+class PullsHello(Answer):
+    """Greets a connection that watches pull requests."""
+
+    event: Literal["hello"]
+    data: PullsGreeting
+
+
+class ChangedPull(pulls.Pull):
+    """A pull request, and where to resume after its change."""
+
+    cursor: str
+
+
+class PullUpdate(Answer):
+    """A pull request changed."""
+
+    event: Literal["pr_update"]
+    data: ChangedPull
+
+
+class PongData(Answer):
+    """A sign of life."""
+
+    timestamp: Moment
+    echo: Any
+
+
+class PullsPong(Answer):
+    """Answers a ping of who watches pull requests."""
+
+    event: Literal["pong"]
+    data: PongData

@@ -196,15 +196,15 @@ class RemovedSource(Answer):
     removed: str
 
 
-class Json(RootModel[Any]):
+class AnyJson(RootModel[Any]):
     """Whatever a sender sends."""
 
 
-class Form(RootModel[dict[str, str | list[str]]]):
+class FormFields(RootModel[dict[str, str | list[str]]]):
     """The fields of a form; it becomes an object."""
 
 
-class Accepted(Answer):
+class AcceptedDelivery(Answer):
     """The event that a delivery has become."""
 
     event_id: str = Field(

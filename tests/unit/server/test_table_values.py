@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.table import marshal, unmarshal
+from chalicelib._values import marshal, unmarshal
 
 scalars = (
     st.booleans()

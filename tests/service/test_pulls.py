@@ -1,0 +1,285 @@
+"""Deliveries into states: whatever comes first, twice, late, or never ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chalicelib.pulls import deliveries as raw
+from tests import github
+from tests.github import FORKS_NUMBER, NUMBER, REPOSITORY
+from tests.steps import listed
+
+OPENED = github.load("pull_request.opened")
+PUSHED = github.load("pull_request.synchronize")
+RED = github.load("check_run.completed.failure")
+GREEN = github.load("check_run.completed.success")
+
+
+@pytest.fixture
+def deliver(http):
+    def send(*samples):
+        told = []
+        for one in samples:
+            sample = github.load(one) if isinstance(one, str) else one
+            answer = http.post("/webhook", sample.raw, **sample.headers)
+            assert answer.status == 202, answer.text
+            told.append(answer.json()["eventId"].removeprefix("evt_"))
+        return told
+
+    return send
+
+
+def pull(http, number=NUMBER, repository=REPOSITORY):
+    return http.get(f"/api/v1/pulls/{repository}/{number}").json()["pull"]
+
+
+def deliveries(http, state):
+    answer = http.get(f"/api/v1/webhooks/deliveries?state={state}")
+    return answer.json()["deliveries"]
+
+
+def updates(platform):
+    found = listed(platform, wanted=lambda e: e["type"] == "eventyard.pull.updated")
+    return found[::-1]
+
+
+def test_a_check_that_comes_before_its_pull_request_counts(http, pump, deliver):
+    deliver(RED)
+    pump.run()
+    deliver(OPENED)
+    pump.run()
+
+    assert pull(http)["status"] == "buildFailed"
+
+
+def test_a_forks_checks_are_found_by_its_commit(http, pump, deliver):
+    deliver("pull_request.opened.fork", "check_run.completed.fork")
+    pump.run()
+
+    shown = pull(http, FORKS_NUMBER)
+    assert shown["fork"] is True
+    assert shown["pipeline_status"]["status_build"] == "passed"
+
+
+def test_a_new_head_begins_without_checks_and_approvals(http, pump, deliver):
+    deliver(OPENED, RED, "pull_request_review.submitted.changes_requested", PUSHED)
+    pump.run()
+
+    states = pull(http)["pipeline_status"]
+    assert (states["status_build"], states["status_approval"]) == ("pending", "pending")
+
+
+def test_one_number_in_two_repositories_is_two_pull_requests(http, pump, deliver):
+    deliver(
+        OPENED, OPENED.in_repository("other/place").having(pull_request__title="Theirs")
+    )
+    pump.run()
+
+    assert pull(http)["title"] != "Theirs"
+    assert pull(http, repository="other/place")["title"] == "Theirs"
+
+
+def test_each_change_is_an_event_in_its_order_with_its_cause(
+    platform, http, pump, deliver
+):
+    first, second = deliver(OPENED, RED)
+    pump.run()
+    deliver(OPENED.fresh())
+    pump.run()
+
+    events = updates(platform)
+    assert [event.payload["revision"] for event in events] == [1, 2]
+    assert [event.causation_id for event in events] == [f"evt_{first}", f"evt_{second}"]
+    assert events[-1].payload == pull(http)
+
+
+def test_the_first_commit_is_known_from_the_branchs_pushes(http, pump, deliver):
+    deliver(OPENED)
+    pump.run()
+    assert pull(http)["first_commit_at"] is None
+
+    deliver("push.created")
+    pump.run()
+
+    assert pull(http)["first_commit_at"] == "2026-03-02T09:04:40.000Z"
+
+
+def test_the_timeline_tells_each_thing_once_newest_first(http, pump, deliver):
+    names = ("pull_request.labeled", "pull_request_review.submitted.approved")
+    deliver(OPENED, *names, OPENED.fresh())
+    pump.run()
+
+    path = f"/api/v1/pulls/{REPOSITORY}/{NUMBER}/history"
+    told = http.get(path).json()
+    assert [line["kind"] for line in told["history"]] == [
+        "approved",
+        "labeled",
+        "opened",
+    ]
+    first = http.get(f"{path}?limit=2").json()
+    rest = http.get(f"{path}?limit=2&cursor={first['cursor']}").json()
+    assert [*first["history"], *rest["history"]] == told["history"]
+
+
+def test_one_bad_delivery_never_blocks_others(
+    platform, http, pump, deliver, monkeypatch
+):
+    merge = platform.pulls.projection.merge
+    spoiled = OPENED.of_number(7)
+
+    def fail_for_seven(told, cause=None):
+        if told.number == 7:
+            raise RuntimeError("told to fail")
+        return merge(told, cause)
+
+    monkeypatch.setattr(
+        type(platform.pulls.projection), "merge", lambda _, *a: fail_for_seven(*a)
+    )
+    deliver(spoiled, OPENED)
+    pump.run()
+
+    assert pull(http)["pr_number"] == NUMBER
+    (waiting,) = deliveries(http, "open")
+    assert waiting["reason"] == "RuntimeError: told to fail"
+    assert waiting["processed"] is False
+
+
+def test_what_fails_is_tried_again_and_at_last_given_up_with_its_reason(
+    platform, http, pump, deliver, clock, monkeypatch
+):
+
+    def fail(*_):
+        raise RuntimeError("told to fail")
+
+    monkeypatch.setattr(type(platform.pulls.projection), "merge", fail)
+    (place,) = deliver(OPENED)
+    pump.run()
+    rounds = 0
+    while deliveries(http, "open"):
+        rounds += 1
+        clock.tick(2_000)
+        platform.pulls.deliveries.take_up()
+        pump.queue("pulls")
+
+    assert rounds == raw.MOST_ATTEMPTS + 1
+    (dead,) = deliveries(http, "dead")
+    assert (dead["id"], dead["attempts"]) == (place, raw.MOST_ATTEMPTS)
+    assert dead["reason"] == "RuntimeError: told to fail"
+
+    monkeypatch.undo()
+    assert http.post(f"/api/v1/webhooks/deliveries/{place}/retry").status == 202
+    pump.run()
+
+    assert pull(http)["pr_number"] == NUMBER
+    assert deliveries(http, "dead") == []
+
+
+def test_the_schedule_leaves_what_the_queue_has_only_just_got(platform, pump, deliver):
+    deliver(OPENED)
+
+    assert platform.pulls.deliveries.take_up() == 0
+
+
+def test_what_the_queue_lost_is_taken_up_by_the_schedule(
+    platform, http, pump, deliver, clock
+):
+    deliver(OPENED)
+    pump.records()
+    clock.tick(61)
+
+    assert platform.sweep()["taken_up"] == 1
+    pump.queue("pulls")
+
+    assert pull(http)["pr_number"] == NUMBER
+
+
+@pytest.mark.parametrize("verb", ["announce", "merge", "analyse", "finish"])
+def test_a_function_that_dies_at_any_step_leaves_nothing_undone(
+    platform, http, pump, deliver, monkeypatch, verb
+):
+    pulls = platform.pulls
+    owner = {
+        "announce": pulls.announcer,
+        "merge": pulls.projection,
+        "finish": pulls.deliveries,
+    }
+    real = getattr(owner.get(verb, pulls), verb)
+    deaths = []
+
+    def die_once(*args):
+        done = real(*args)
+        if not deaths:
+            deaths.append(1)
+            raise SystemExit
+        return done
+
+    follower = pulls.follower
+    if verb == "analyse":
+        follower.analyse = die_once
+    else:
+        monkeypatch.setattr(type(owner[verb]), verb, lambda _, *args: die_once(*args))
+    deliver(OPENED)
+    records = _relayed(pump)
+    with pytest.raises(SystemExit):
+        follower.follow({"Records": records})
+
+    follower.follow({"Records": records})
+
+    assert pull(http)["revision"] == 1
+    assert [event.payload["revision"] for event in updates(platform)] == [1]
+    assert deliveries(http, "open") == []
+    assert (
+        list(
+            platform.table.query(
+                f"pull#{REPOSITORY}#{NUMBER}", after="out#", until="out#~"
+            )
+        )
+        == []
+    )
+
+
+def _relayed(pump):
+    pump.relay()
+    return pump.messages("pulls")
+
+
+def test_a_message_that_cannot_be_read_goes_to_the_dead_letters(platform, pump):
+    for body in ("{", "[]", '{"what": 1}', "[1]"):
+        platform.aws.sqs.send_message(
+            QueueUrl=platform.settings.pulls_queue_url, MessageBody=body
+        )
+    pump.queue("pulls")
+
+    queues = {queue["name"]: queue for queue in platform.queues.all()}
+    assert queues["pulls"]["waiting"] == 0
+    assert queues["pulls"]["dead"] == 3
+
+
+def test_a_large_payload_is_fetched_from_where_it_rests(http, pump, deliver):
+    deliver(OPENED.having(pull_request__body="x" * 300_000))
+    pump.run()
+
+    shown = pull(http)
+    assert len(shown["description"].encode()) <= 16_000
+
+
+def test_a_new_commit_asks_for_an_analysis_and_other_changes_do_not(
+    platform, pump, deliver
+):
+    deliver(OPENED)
+    pump.run()
+    asked = [json.loads(one["body"]) for one in pump.messages("insights")]
+
+    assert asked == [
+        {
+            "repository": REPOSITORY,
+            "number": NUMBER,
+            "sha": OPENED.body["pull_request"]["head"]["sha"],
+            "again": False,
+        }
+    ]
+    deliver(RED, "pull_request_review.submitted.approved")
+    pump.run()
+    assert pump.messages("insights") == []
