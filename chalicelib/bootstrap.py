@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.live.store import Connection
     from chalicelib.live.watching import Watching
     from chalicelib.pulls.parts import Pulls
+    from chalicelib.sources.service import SourceService
     from chalicelib.subscriptions.parts import Subscribed
     from chalicelib.wire import Placed
     from eventyard.core.event import Event
@@ -225,6 +226,21 @@ class Platform(Foundation):
                 tell=self._tell_pull,
             ),
         )
+
+    @cached_property
+    def sources(self) -> SourceService:
+        """Return the verbs of those who send webhooks."""
+        from chalicelib.sources.service import SourceService
+        from chalicelib.sources.store import SourceStore
+
+        return SourceService(SourceStore(self.table), self._take_in, self.audit.tell)
+
+    def _take_in(self, event: Event, by: str, key: str | None) -> Mapping[str, Any]:
+        from chalicelib.events.publication import Draft
+
+        draft = Draft(event, own_id=key is None, dated=False)
+        (told,) = self.events.publish([draft], by=by, idempotency_key=key)
+        return told.to_dict()
 
     # Methods rather than what they name: nothing is made before it is needed.
 

@@ -109,6 +109,7 @@ def clock(platform) -> Clock:
     platform.tally.clock = stopped
     platform.traffic.clock = stopped
     platform.agenda.clock = stopped
+    platform.sources.clock = stopped
     platform.pulls.deliveries.clock = stopped
     platform.pulls.store.clock = stopped
     subscribed = platform.subscribed

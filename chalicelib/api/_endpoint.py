@@ -79,15 +79,20 @@ class Call:
         """Return the body's media type, without its parameters."""
         return (self.header("content-type") or _JSON).partition(";")[0].strip().lower()
 
-    def json(self) -> Any:
-        """Read the body; raises InvalidRequestError or PayloadTooLargeError."""
-        body = self.request.raw_body
+    def raw(self) -> bytes:
+        """Return the body as it came; raises PayloadTooLargeError."""
+        sent = self.request.raw_body
+        body = sent.encode() if isinstance(sent, str) else sent
         if len(body) > BODY_LIMIT:
             raise PayloadTooLargeError(
                 f"A request body may have {BODY_LIMIT} bytes, not {len(body)}.",
                 details={"limit": BODY_LIMIT, "bytes": len(body)},
             )
-        return loads(body)
+        return body
+
+    def json(self) -> Any:
+        """Read the body; raises InvalidRequestError or PayloadTooLargeError."""
+        return loads(self.raw())
 
     def body(self, shape: type[Shape]) -> Shape:
         """Read a body of a shape; raises InvalidRequestError naming each field."""

@@ -49,6 +49,12 @@ OPEN = {
     "GET /replays/{replay_id}",
     "GET /flow",
 }
+#: Where a signature decides instead of a key.
+SIGNED = {
+    "POST /webhook",
+    "POST /webhooks/github",
+    "POST /webhooks/{source}",
+}
 SCOPES = {"admin", "events:publish", "events:subscribe", "graph:read", "graph:write"}
 #: What none of the keys below may see.
 SECRET = "only-for-readers-of-orders"
@@ -104,7 +110,7 @@ def name_of(address: Address) -> str:
     return f"{address.method} {address.path}"
 
 
-CLOSED = [address for address in ADDRESSES if name_of(address) not in OPEN]
+CLOSED = [a for a in ADDRESSES if name_of(a) not in OPEN | SIGNED]
 every_closed = pytest.mark.parametrize("address", CLOSED, ids=name_of)
 
 
@@ -195,7 +201,17 @@ def test_what_is_deployed_is_what_is_walked_through_here():
 def test_nothing_is_open_but_what_is_named_here():
     unguarded = {name_of(a) for a in ADDRESSES if a.scope is None}
 
-    assert unguarded == OPEN
+    assert unguarded == OPEN | SIGNED
+
+
+@pytest.mark.parametrize(
+    "address", [a for a in ADDRESSES if name_of(a) in SIGNED], ids=name_of
+)
+def test_no_key_stands_for_a_signature(http, locked, address):
+    bearer(http, "admin")
+
+    assert ask(http, address, EVENT).status == 401
+    assert listed(locked) == []
 
 
 def test_every_scope_that_is_asked_for_can_be_granted():

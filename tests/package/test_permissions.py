@@ -11,6 +11,7 @@ import yaml
 from chalicelib.wire import Placed
 from eventyard.core.event import Event
 from infra.package import ROOT
+from tests.github import load
 
 _ALLOWED = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
 _CONTEXT = {"domainName": "x.test", "stage": "api"}
@@ -154,6 +155,23 @@ def test_the_http_function_is_allowed_streams_schedules_and_requests(
     assert http.delete(f"/api/v1/scheduled/{told['event_id']}").status == 200
 
     assert {"sqs:SendMessage", "dynamodb:PutItem"} <= calls <= allowed("APIHandler")
+
+
+def test_the_http_function_is_allowed_sources(platform, http, calls):
+    sample = load("ping.repository")
+    scheme = {"type": "hmac", "header": "X-Hub-Signature-256", "prefix": "sha256="}
+    path, key = "/api/v1/sources", "a secret of some length"
+    http.post(path, {"name": "a", "scheme": scheme, "secret": key})
+    for way in ({}, {"id_from": "hook_id"}):
+        http.patch(f"{path}/a", {"topic": "b", **way})
+        for _ in range(2):
+            told = http._call("POST", "/webhooks/a", sample.raw, sample.signed(key))
+            assert told.status == 202
+    http.post(f"{path}/a/rotate-secret", {})
+    http.get(path)
+    http.delete(f"{path}/a")
+
+    assert calls - allowed("APIHandler") == set()
 
 
 def test_the_chores_are_allowed_all_they_do(platform, http, pump, calls):

@@ -1,0 +1,1 @@
+"""Senders of webhooks: who they are, how they sign, what their deliveries become."""
