@@ -129,7 +129,12 @@ def _operation(message: Message, channel: str, action: str) -> Schema:
         "messages": [_spoken(channel, name_of(message))],
     }
     if message.answers:
-        told = [_spoken(channel, name) for name in (*message.answers, "error")]
+        names = {name_of(one) for one in MESSAGES if channel in one.channels}
+        told = [
+            _spoken(channel, name)
+            for name in (*message.answers, "error")
+            if name in names
+        ]
         written["reply"] = {"channel": written["channel"], "messages": told}
     return written
 

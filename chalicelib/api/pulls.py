@@ -25,9 +25,7 @@ _LIVE_HEADER: Final = "Eventyard-Cursor"
 _REPOSITORY: Final = Parameter(
     "repository", "Of this one alone: `owner/name`.", default=""
 )
-_STATE: Final = Parameter(
-    "state", "`open` or `done`.", default="", choices=("open", "done")
-)
+_STATE: Final = Parameter("state", "`open` or `done`.", choices=("open", "done"))
 _STATUS: Final = Parameter(
     "status",
     "One of these; may be repeated.",
@@ -43,7 +41,7 @@ _STATUS: Final = Parameter(
     ),
 )
 _RISK: Final = Parameter(
-    "risk", "As the newest insight says.", default="", choices=("low", "medium", "high")
+    "risk", "As the newest insight says.", choices=("low", "medium", "high")
 )
 _AUTHOR: Final = Parameter("author", "Who opened it.", default="")
 _REVIEWER: Final = Parameter(

@@ -69,7 +69,7 @@ def list_deliveries(call: Call) -> Any:
 @routes.post(
     _DELIVERIES + "/{delivery_id}/retry",
     scope=ADMIN,
-    answer="webhooks.Retried",
+    answer="webhooks.RetriedDelivery",
     status=202,
     also={404: "There is no such delivery.", 409: "Its work is done."},
 )

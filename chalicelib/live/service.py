@@ -108,11 +108,11 @@ class LiveService:
         query = event.get("queryStringParameters") or {}
         principal = self.gatekeeper.identify(event.get("headers") or {}, query)
         channel = query.get("channel") or next(iter(CHANNELS))
+        principal.require(CHANNELS.get(channel, SCOPE))
         if channel not in CHANNELS:
             raise InvalidRequestError(
                 f"There is no channel {channel}; there are {', '.join(CHANNELS)}."
             )
-        principal.require(CHANNELS[channel])
         context = event["requestContext"]
         cursor = check_cursor(query["cursor"]) if query.get("cursor") else None
         return Connection(

@@ -23,9 +23,9 @@ class Wish:
     """Which pull requests are asked for; nothing named is all."""
 
     repository: str = ""
-    state: str = ""
+    state: str | None = None
     status: tuple[str, ...] = ()
-    risk: str = ""
+    risk: str | None = None
     author: str = ""
     reviewer: str = ""
     label: str = ""
@@ -39,7 +39,7 @@ class Wish:
             (
                 self.repository.lower() in ("", pull["repository_name"].lower()),
                 not self.status or pull["status"] in self.status,
-                self.risk in ("", insight.get("risk_level")),
+                self.risk in (None, insight.get("risk_level")),
                 self.author.lower() in ("", pull["author"].lower()),
                 not self.reviewer or self.reviewer in _reviewers(pull),
                 not self.label or self.label in [one["name"] for one in pull["labels"]],
@@ -76,7 +76,7 @@ class PullReads:
 
         A page may be shorter than `limit` and still have a cursor.
         """
-        states = (wish.state,) if wish.state in STATES else STATES
+        states = (wish.state,) if wish.state else STATES
         found: list[dict[str, Any]] = []
         size, sk = 0, cursor
         items = self.store.listed(states, cursor)

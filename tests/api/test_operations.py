@@ -192,6 +192,8 @@ def test_queues_are_listed(http, platform):
         "deliveries",
         "urgent",
         "chores",
+        "pulls",
+        "insights",
     ]
     assert (queues["relay"]["dead"], queues["routing"]["dead"]) == (1, 0)
 

@@ -47,7 +47,7 @@ def connect(platform, connection_id="c1", **query):
     return platform.live.connect(
         {
             "requestContext": {"connectionId": connection_id, **_CONTEXT},
-            "queryStringParameters": query,
+            "queryStringParameters": {"channel": "dashboard", **query},
         }
     )
 
@@ -293,7 +293,8 @@ def test_the_sweep_is_allowed_all_it_does(platform, http, gateway, calls):
     platform.traffic.clock = lambda: later + 7_200
     calls.clear()
 
-    assert platform.sweep() == {"relayed": 1, "gone": 1, "done": 2}
+    told = {"relayed": 1, "gone": 1, "done": 2, "taken_up": 0}
+    assert platform.sweep() == told
 
     assert {"sns:Publish", "dynamodb:DeleteItem"} <= calls <= allowed("Sweep")
     assert {"s3:PutObject", "sqs:SendMessage"} <= calls

@@ -39,7 +39,7 @@ def functions(resources: Any) -> dict[str, Any]:
 def test_each_function_has_a_role_of_its_own(aws):
     roles = [props["Role"]["Fn::GetAtt"][0] for props in functions(aws).values()]
 
-    assert len(set(roles)) == len(roles) == 11
+    assert len(set(roles)) == len(roles) == 13
     assert all(aws[role]["Type"] == "AWS::IAM::Role" for role in roles)
 
 

@@ -31,6 +31,7 @@ def test_a_key_may_stand_in_a_header(locked, http):
                 "domainName": "x.test",
                 "stage": "api",
             },
+            "queryStringParameters": {"channel": "dashboard"},
             "headers": {"authorization": f"Bearer {secret}"},
         }
     )

@@ -53,7 +53,7 @@ class Deliveries(Answer):
     cursor: str | None
 
 
-class Retried(Answer):
+class RetriedDelivery(Answer):
     """A delivery is worked on again."""
 
     status: Literal["queued"]

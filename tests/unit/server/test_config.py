@@ -102,6 +102,7 @@ def test_every_setting_is_read():
         "EVENTYARD_JWT_ISSUER": "https://id.test/",
         "EVENTYARD_JWT_AUDIENCE": "us",
         "EVENTYARD_JWT_JWKS_URL": "http://[::1]:8080/keys",
+        "EVENTYARD_GITHUB_SECRET": "hush",
     }
 
     assert config.from_environment(given) == config.Settings(
@@ -134,6 +135,7 @@ def test_every_setting_is_read():
         target_queues="team-",
         renderer="wasm",
         jwt=config.Jwt("https://id.test/", "us", "http://[::1]:8080/keys"),
+        github_secret="hush",
     )
 
 
