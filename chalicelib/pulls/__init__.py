@@ -1,0 +1,1 @@
+"""Pull requests: what GitHub tells, their state, what is made of it."""
