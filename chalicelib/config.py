@@ -233,7 +233,7 @@ def _insights(env: Mapping[str, str]) -> Insights:
         bedrock_model=_model(env, "EVENTYARD_BEDROCK_MODEL", "amazon.nova-lite-v1:0"),
         bedrock_url=_address(env, "EVENTYARD_BEDROCK_URL", ""),
         tokens=_number(
-            env, "EVENTYARD_AI_TOKENS", 16_000, lowest=2_000, highest=1_000_000
+            env, "EVENTYARD_AI_TOKENS", 16_000, lowest=4_000, highest=1_000_000
         ),
         prices=_prices(env),
         github_token=_secret(env, "EVENTYARD_GITHUB_TOKEN"),
