@@ -53,6 +53,7 @@ class Bedrock:
         """
         del timeout_s
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             answer = self._client.converse(**_request(self.model, question))
@@ -60,8 +61,8 @@ class Bedrock:
             raise _refusal(error.response.get("Error", {})) from None
         except BotoCoreError as error:
             raise AnalystError(f"Bedrock: {type(error).__name__}") from None
-        except (ValueError, LookupError, TypeError) as error:
-            # What botocore's own parser makes of an answer that is none.
+        except (ResponseParserError, AttributeError, LookupError, TypeError) as error:
+            # What botocore's parser makes of an answer that is none.
             kind = type(error).__name__
             raise AnalystError(f"Bedrock's answer makes no sense: {kind}") from None
         return _said(answer, self.model)

@@ -97,7 +97,8 @@ def _refusal(reply: Reply, key: str) -> AnalystError:
         told = None
     message = told.get("message") if isinstance(told, dict) else None
     # Some addresses echo what they were asked; the key is nobody's business.
-    text = str(message or "no reason given").replace(key, "[secret]")
+    text = str(message or "no reason given")
+    text = text.replace(key, "[secret]") if key else text
     kind = BusyError if reply.status in _BUSY else AnalystError
     return kind(f"Gemini answered {reply.status}: {text:.200}")
 
