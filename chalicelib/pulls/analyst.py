@@ -107,6 +107,7 @@ class ModelAnalyst:
 
     llm: Model
     budget: int
+    call_s: float = CALL_S
     mark: Callable[[], str] = prompt.new_mark
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -169,7 +170,7 @@ class ModelAnalyst:
             if left <= 0:
                 break
             try:
-                return self.llm.say(question, min(CALL_S, left))
+                return self.llm.say(question, min(self.call_s, left))
             except BusyError:
                 if attempt + 1 == _TRIES:
                     raise
