@@ -146,11 +146,12 @@ def signs(files: Sequence[FileChange]) -> Signs:
     return Signs(tuple(issues), tuple(security), tuple(_areas(looked)))
 
 
-def certain(files: Iterable[FileChange]) -> list[Issue]:
+def certain(files: Iterable[FileChange]) -> Signs:
     """Return what must not be merged, whoever says what of it."""
     looked = [file for file in files if _is_looked_at(file)]
-    found = [*_leaks(looked), *_conflicts(looked)]
-    return [issue for issue in found if issue.severity == "high"]
+    leaked = [issue for issue in _leaks(looked) if issue.severity == "high"]
+    security = dict.fromkeys(issue.message for issue in leaked)
+    return Signs((*leaked, *_conflicts(looked)), tuple(security))
 
 
 def _is_looked_at(file: FileChange) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
+from botocore.session import get_session
 
 from chalicelib.aws import Aws
 from chalicelib.outbound import Guard, Outbound
@@ -12,7 +14,14 @@ from chalicelib.pulls import bedrock as adapter
 from chalicelib.pulls.analysis import check
 from chalicelib.pulls.analyst import AnalystError, BusyError, ModelAnalyst
 from chalicelib.pulls.prompt import build
-from tests.bedrockserver import Bedrock, answer, refusal, used
+from tests.bedrockserver import (
+    ACCESS_KEY,
+    SECRET_KEY,
+    Bedrock,
+    answer,
+    refusal,
+    used,
+)
 from tests.loopback import Reply, reply
 from tests.pulls import file, request
 from tests.unit.server.test_pull_analysis import GOOD
@@ -22,17 +31,28 @@ NOVA = "amazon.nova-lite-v1:0"
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    # Where moto is at work, others stand in the environment.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     with Bedrock(USUAL) as made:
         yield made
 
 
-#: Made once: reading the description of the service takes longest.
-AWS = Aws()
+@functools.cache
+def descriptions():
+    """What botocore knows of services, read once: it takes longest."""
+    return get_session().get_component("data_loader")
 
 
-def model(server, name=NOVA, timeout_s=5.0, aws=AWS):
-    return adapter.Bedrock(lambda: aws.bedrock(server.origin, timeout_s), name)
+def connect():
+    aws = Aws()
+    aws.session.register_component("data_loader", descriptions())
+    return aws
+
+
+def model(server, name=NOVA, timeout_s=5.0):
+    return adapter.Bedrock(lambda: connect().bedrock(server.origin, timeout_s), name)
 
 
 def asked(server, *args, **more):
@@ -165,8 +185,8 @@ def test_a_hung_bedrock_is_not_waited_for(server):
     assert len(server.requests) == 1
 
 
-def test_a_bedrock_that_is_not_there_is_told():
-    nobody = adapter.Bedrock(lambda: AWS.bedrock("http://127.0.0.1:9", 1), NOVA)
+def test_a_bedrock_that_is_not_there_is_told(server):
+    nobody = adapter.Bedrock(lambda: connect().bedrock("http://127.0.0.1:9", 1), NOVA)
 
     with pytest.raises(AnalystError, match="EndpointConnectionError"):
         nobody.say(build(request(file("a.py")), 16_000, lambda: "m"), 5.0)
@@ -177,7 +197,7 @@ def test_without_credentials_it_says_so(server, monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
     with pytest.raises(AnalystError, match="NoCredentialsError"):
-        asked(server, aws=Aws())
+        asked(server)
 
 
 def send(server, body, **headers):
@@ -202,7 +222,7 @@ def test_the_server_of_these_tests_wants_a_signature(server, monkeypatch):
     assert b"does not match" in send(server, {"messages": []}, **signed).body
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
     with pytest.raises(AnalystError, match="UnrecognizedClientException"):
-        asked(server, aws=Aws())
+        asked(server)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +246,7 @@ def test_the_server_of_these_tests_refuses_what_bedrock_refuses(server, change, 
     usual = {"messages": [{"role": "user", "content": [{"text": "x"}]}]}
     # botocore checks some of it itself; the service does in any case.
     config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-    client = AWS.session.create_client(
+    client = connect().session.create_client(
         "bedrock-runtime", endpoint_url=server.origin, config=config
     )
 

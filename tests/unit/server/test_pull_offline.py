@@ -227,7 +227,11 @@ def test_what_is_certain_is_told_to_whoever_reads():
         file("vendor/x.py", added(f"K = '{secret}'")),
     ]
 
-    assert [one.path for one in certain(read_files(files))] == ["src/a.py"]
+    found = certain(read_files(files))
+
+    assert [one.path for one in found.issues] == ["src/a.py"]
+    assert found.security == (found.issues[0].message,)
+    assert found.risk == "high"
 
 
 _LINE = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=60)
