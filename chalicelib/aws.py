@@ -52,6 +52,21 @@ class Aws:
         """Return the SQS client."""
         return self._client("sqs")  # type: ignore[no-any-return]
 
+    def bedrock(self, endpoint: str, read_timeout_s: float) -> Any:
+        """
+        Return a new client that asks models of Bedrock, once for each call.
+
+        They think for longer than any other service does. Without an endpoint it is
+        where AWS has it.
+        """
+        retries = {"mode": "standard", "total_max_attempts": 1}
+        return self._client(
+            "bedrock-runtime",
+            endpoint or None,
+            read_timeout=read_timeout_s,
+            retries=retries,
+        )
+
     def link(self, bucket: str, key: str, seconds: int, **told: str) -> str:
         """
         Return an address that gives an object to whoever has it, for so long.
@@ -65,18 +80,18 @@ class Aws:
         )
         return made
 
-    def _client(self, service: str, **more: Any) -> Any:
+    def _client(self, service: str, endpoint: str | None = None, **more: Any) -> Any:
         from botocore.config import Config
 
-        config = Config(
-            connect_timeout=2,
-            read_timeout=10,
-            retries={"mode": "standard", "max_attempts": 4},
-            max_pool_connections=32,
-            s3={"addressing_style": "path"},
-            **more,
-        )
-        return self.session.create_client(service, config=config)
+        usual: Item = {
+            "connect_timeout": 2,
+            "read_timeout": 10,
+            "retries": {"mode": "standard", "max_attempts": 4},
+            "max_pool_connections": 32,
+            "s3": {"addressing_style": "path"},
+        }
+        config = Config(**{**usual, **more})
+        return self.session.create_client(service, endpoint_url=endpoint, config=config)
 
 
 def is_condition_failure(error: Exception) -> bool:

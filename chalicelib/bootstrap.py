@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.events.service import EventService
     from chalicelib.events.streams import Streams
     from chalicelib.graphs.parts import Graphs
+    from chalicelib.graphs.store import Version
     from chalicelib.live.service import LiveService
     from chalicelib.live.store import Connection
     from chalicelib.live.watching import Watching
@@ -224,6 +225,7 @@ class Platform(Foundation):
                 whole=self.log.whole,
                 bury=self._dead.bury,
                 tell=self._tell_pull,
+                flows=self._flows,
             ),
         )
 
@@ -270,6 +272,23 @@ class Platform(Foundation):
 
         resumer = Resumer(self._read_again, self.log.now_ms)
         return Watching(self.connections, self._delivery, resumer, self._show_pull)
+
+    def _flows(self, *sides: Any) -> Mapping[str, Any] | None:
+        from chalicelib.pulls.flow import FlowFinder, Scan
+
+        flow = self.graphs.service.flow
+
+        def scan(version: Version) -> Scan:
+            project, ref = version.place.project, version.place.ref
+            return Scan(
+                project, ref, version.number, version.commit, lambda: flow(version)
+            )
+
+        scans = self.graphs.scans
+        return FlowFinder(
+            lambda: map(scan, scans.heads()),
+            lambda project, ref: map(scan, scans.history(project, ref)),
+        ).find(*sides)
 
     def _tell_pull(self, place: str, text: str) -> int:
         return self.watching.tell(place, text)
@@ -345,22 +364,12 @@ class Platform(Foundation):
 
     def stats(self) -> dict[str, Any]:
         """Count what was published and delivered, and what is on its way."""
-        live = self.live.stats()
-        queues = self.queues.all()
-        relayed = self.relay.progress()
-        return {
-            "events_published": relayed.published,
-            "events_delivered": live["total_messages_sent"],
-            "active_subscriptions": live["active_subscriptions"],
-            "queue_depth": sum(q["waiting"] + q["in_flight"] for q in queues),
-            "error_rate": _share(
-                live["total_messages_failed"], live["total_messages_sent"]
-            ),
-            "connections": live["active_connections"],
-            "relay_lag_ms": relayed.lag_ms,
-            "dead_letters": sum(q["dead"] for q in queues),
-            "undelivered": self.subscribed.rows.count_dead(_COUNTED),
-        }
+        return health.statistics(
+            self.live.stats(),
+            self.queues.all(),
+            self.relay.progress(),
+            self.subscribed.rows.count_dead(_COUNTED),
+        )
 
     def public_config(self) -> dict[str, Any]:
         """Return what pages and clients need to know before they know anything."""
@@ -380,10 +389,6 @@ class Platform(Foundation):
         taken = self.pulls.deliveries.take_up()
         relayed = self.relay.catch_up()
         return {"relayed": relayed, "gone": gone, "done": done, "taken_up": taken}
-
-
-def _share(failed: int, succeeded: int) -> float:
-    return round(failed / (failed + succeeded), 6) if failed else 0.0
 
 
 @lru_cache(maxsize=1)

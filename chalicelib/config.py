@@ -13,7 +13,12 @@ from eventyard.core.errors import EventRouterError
 
 AuthMode = Literal["open", "keys"]
 RendererName = Literal["auto", "wasm", "dot", "off"]
+AnalystName = Literal["gemini", "bedrock", "offline"]
 _DIGITS = re.compile(r"[0-9]{1,9}")
+_PRICES = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,6})?)/([0-9]{1,4}(?:\.[0-9]{1,6})?)")
+#: Names of models stand in addresses; keys and tokens in headers.
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}")
+_SECRET = re.compile(r"[!-~]*")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -30,6 +35,49 @@ class Jwt:
     issuer: str
     audience: str
     jwks_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Insights:
+    """Who reads pull requests, for how much, and where their files are asked for."""
+
+    #: `auto`: Gemini where there is a key, else the rules that need nobody.
+    analyst: Literal["auto"] | AnalystName
+    gemini_key: str = field(repr=False)
+    gemini_model: str
+    gemini_url: str
+    bedrock_model: str
+    #: Empty: where AWS has it.
+    bedrock_url: str
+    #: What one question may cost at most, in tokens that go in.
+    tokens: int
+    #: Of a million tokens that go in and that come out, in USD; None: not known.
+    prices: tuple[float, float] | None
+    github_token: str = field(repr=False)
+    github_api: str
+
+    @property
+    def provider(self) -> AnalystName:
+        """
+        Return who reads; raises ConfigurationError where the key for it is missing.
+
+        Not told when settings are read: functions that read no pull request are not
+        given the key.
+        """
+        if self.analyst == "gemini" and not self.gemini_key:
+            raise ConfigurationError(
+                "EVENTYARD_ANALYST=gemini needs GEMINI_API_KEY; without a key choose "
+                "bedrock, offline or auto."
+            )
+        if self.analyst == "auto":
+            return "gemini" if self.gemini_key else "offline"
+        return self.analyst
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the hosts that are called because an operator named them."""
+        urls = (self.gemini_url, self.github_api)
+        return tuple(str(urlsplit(url).hostname) for url in urls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +127,7 @@ class Settings:
     jwt: Jwt | None
     #: What GitHub signs its deliveries with; empty: none are taken unless all is open.
     github_secret: str = field(repr=False)
+    insights: Insights
 
 
 def from_environment(env: Mapping[str, str] | None = None) -> Settings:
@@ -119,6 +168,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         renderer=_renderer(env),
         jwt=_jwt(env),
         github_secret=_text(env, "EVENTYARD_GITHUB_SECRET", ""),
+        insights=_insights(env),
     )
 
 
@@ -181,6 +231,71 @@ def _jwt(env: Mapping[str, str]) -> Jwt | None:
             f"alone), not {url!r}; without it the issuer must be one."
         )
     return Jwt(issuer, audience, url)
+
+
+def _insights(env: Mapping[str, str]) -> Insights:
+    return Insights(
+        analyst=_analyst(env),
+        gemini_key=_secret(env, "GEMINI_API_KEY"),
+        gemini_model=_model(env, "GEMINI_AI_MODEL", "gemini-2.5-flash"),
+        gemini_url=_address(
+            env, "EVENTYARD_GEMINI_URL", "https://generativelanguage.googleapis.com"
+        ),
+        bedrock_model=_model(env, "EVENTYARD_BEDROCK_MODEL", "amazon.nova-lite-v1:0"),
+        bedrock_url=_address(env, "EVENTYARD_BEDROCK_URL", ""),
+        tokens=_number(
+            env, "EVENTYARD_AI_TOKENS", 16_000, lowest=4_000, highest=1_000_000
+        ),
+        prices=_prices(env),
+        github_token=_secret(env, "EVENTYARD_GITHUB_TOKEN"),
+        github_api=_address(env, "EVENTYARD_GITHUB_API", "https://api.github.com"),
+    )
+
+
+def _analyst(env: Mapping[str, str]) -> Literal["auto"] | AnalystName:
+    name = env.get("EVENTYARD_ANALYST") or "auto"
+    if name not in ("auto", "gemini", "bedrock", "offline"):
+        raise ConfigurationError(
+            f"EVENTYARD_ANALYST must be auto, gemini, bedrock or offline, not {name!r}."
+        )
+    return cast("AnalystName", name)
+
+
+def _secret(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not _SECRET.fullmatch(value):
+        # Never shown: it is most of a secret all the same.
+        raise ConfigurationError(f"{name} has characters that no key has.")
+    return value
+
+
+def _model(env: Mapping[str, str], name: str, default: str) -> str:
+    value = env.get(name) or default
+    if not _MODEL.fullmatch(value):
+        raise ConfigurationError(f"{name} is no name of a model: {value[:80]!r}.")
+    return value
+
+
+def _address(env: Mapping[str, str], name: str, default: str) -> str:
+    value = (env.get(name) or default).rstrip("/")
+    # Keys go there: not in the clear, save on this machine.
+    if value and not _is_safe(value):
+        raise ConfigurationError(
+            f"{name} must be an https address (http on this machine alone), not "
+            f"{value[:80]!r}."
+        )
+    return value
+
+
+def _prices(env: Mapping[str, str]) -> tuple[float, float] | None:
+    text = env.get("EVENTYARD_AI_PRICES") or ""
+    found = _PRICES.fullmatch(text)
+    if text and found is None:
+        raise ConfigurationError(
+            "EVENTYARD_AI_PRICES must be two prices in USD of a million tokens, in and "
+            f"out, such as 0.30/2.50, not {text[:80]!r}."
+        )
+    return (float(found[1]), float(found[2])) if found else None
 
 
 def _is_safe(url: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from chalicelib.aws import Aws, Item
 from chalicelib.table import Table
@@ -65,3 +65,38 @@ def queues(list_queues: Callable[[], list[Item]]) -> None:
             raise Unwell(f"{queue['waiting']} messages wait in {queue['name']}")
         if queue["dead"]:
             raise Unwell(f"{queue['dead']} dead letters of {queue['name']}")
+
+
+class Progress(Protocol):
+    """How far the relay has come."""
+
+    @property
+    def published(self) -> int:
+        """How many events were ever published."""
+        ...
+
+    @property
+    def lag_ms(self) -> int:
+        """How long the oldest waits for SNS."""
+        ...
+
+
+def statistics(
+    live: Mapping[str, Any],
+    queues: Sequence[Mapping[str, Any]],
+    relayed: Progress,
+    undelivered: int,
+) -> dict[str, Any]:
+    """Count what was published and delivered, and what is on its way."""
+    failed, sent = live["total_messages_failed"], live["total_messages_sent"]
+    return {
+        "events_published": relayed.published,
+        "events_delivered": sent,
+        "active_subscriptions": live["active_subscriptions"],
+        "queue_depth": sum(q["waiting"] + q["in_flight"] for q in queues),
+        "error_rate": round(failed / (failed + sent), 6) if failed else 0.0,
+        "connections": live["active_connections"],
+        "relay_lag_ms": relayed.lag_ms,
+        "dead_letters": sum(q["dead"] for q in queues),
+        "undelivered": undelivered,
+    }

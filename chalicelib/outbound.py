@@ -7,10 +7,10 @@ import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from eventyard.core.errors import EventRouterError, InvalidRequestError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Read = TypeVar("Read", bound="Answer")
 #: What clouds tell a machine about itself, its passwords included: never reached.
 _METADATA: Final = frozenset(
     map(
@@ -61,6 +62,13 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Answer):
+    """An answer with its body, as it came: nothing is unpacked."""
+
+    body: bytes
 
 
 class Guard:
@@ -162,6 +170,14 @@ def _is_public(address: Address) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
 @dataclass
 class Outbound:
     """Calls addresses that the guard lets through, over connections that are kept."""
@@ -181,14 +197,43 @@ class Outbound:
         The whole of it takes at most `timeout_s`. Raises AddressRefusedError or
         CallFailedError.
         """
+        return self._exchange(_Request("POST", url, headers, body), timeout_s, _drained)
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        timeout_s: float,
+        most_bytes: int,
+    ) -> Reply:
+        """
+        Send a request and return its answer with the body; otherwise as `post`.
+
+        A body of more than `most_bytes` is a CallFailedError.
+        """
+
+        def read(response: BaseHTTPResponse) -> Reply:
+            return _whole(response, most_bytes)
+
+        return self._exchange(_Request(method, url, headers, body), timeout_s, read)
+
+    def _exchange(
+        self,
+        request: _Request,
+        timeout_s: float,
+        read: Callable[[BaseHTTPResponse], Read],
+    ) -> Read:
         from urllib3.exceptions import HTTPError
 
-        parts = _parse(url)
+        parts = _parse(request.url)
         started = time.monotonic()
         try:
             pool = self._pool(parts)
             with _cut_after(timeout_s):
-                answer = _answer_of(_send(pool, parts, body, headers, timeout_s))
+                answer = read(_send(pool, parts, request, timeout_s))
         except (HTTPError, OSError) as error:
             late = time.monotonic() - started >= timeout_s
             raise CallFailedError(_reason(error, timeout_s, late=late)) from None
@@ -218,18 +263,17 @@ def _new_pool(scheme: str, host: str, port: int, address: str) -> HTTPConnection
 def _send(
     pool: HTTPConnectionPool,
     parts: SplitResult,
-    body: bytes,
-    headers: Mapping[str, str],
+    request: _Request,
     timeout_s: float,
 ) -> BaseHTTPResponse:
     from urllib3 import Timeout
 
     target = parts.path or "/"
     return pool.urlopen(
-        "POST",
+        request.method,
         f"{target}?{parts.query}" if parts.query else target,
-        body=body,
-        headers={**headers, "Host": parts.netloc},
+        body=request.body,
+        headers={**request.headers, "Host": parts.netloc},
         redirect=False,
         retries=False,
         timeout=Timeout(total=timeout_s),
@@ -238,8 +282,11 @@ def _send(
     )
 
 
-def _answer_of(response: BaseHTTPResponse) -> Answer:
-    headers = {name.lower(): value for name, value in response.headers.items()}
+def _headers_of(response: BaseHTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _drained(response: BaseHTTPResponse) -> Answer:
     # A connection is used again only when its answer was read to the end; a long one
     # is not worth it.
     read = 0
@@ -249,7 +296,21 @@ def _answer_of(response: BaseHTTPResponse) -> Answer:
             response.close()
             break
     response.release_conn()
-    return Answer(response.status, headers)
+    return Answer(response.status, _headers_of(response))
+
+
+def _whole(response: BaseHTTPResponse, most_bytes: int) -> Reply:
+    chunks: list[bytes] = []
+    left = most_bytes
+    # Not unpacked: a small answer could become a large one.
+    while chunk := response.read1(_DRAINED_BYTES, decode_content=False):
+        left -= len(chunk)
+        if left < 0:
+            response.close()
+            raise CallFailedError(f"the answer has more than {most_bytes} bytes")
+        chunks.append(chunk)
+    response.release_conn()
+    return Reply(response.status, _headers_of(response), b"".join(chunks))
 
 
 @contextmanager

@@ -48,6 +48,8 @@ _NOT_FOR_FUNCTIONS: Final = frozenset(
         "EVENTYARD_TARGET_QUEUES",
     }
 )
+#: What functions are given that others named.
+_FOR_FUNCTIONS: Final = frozenset({"GEMINI_API_KEY", "GEMINI_AI_MODEL"})
 _FINGERPRINT: Final = "eventyard:fingerprint"
 _POLL_SECONDS: Final = 0.25
 _DEPLOY_SECONDS: Final = 900
@@ -75,12 +77,20 @@ class Stack:
 
 
 def settings_from(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the `EVENTYARD_*` variables that functions are given."""
-    return {
+    """
+    Return the variables that functions are given.
+
+    Raises DeployError where a function could do nothing but refuse them.
+    """
+    given = {
         name: value
         for name, value in environment.items()
-        if name.startswith("EVENTYARD_") and name not in _NOT_FOR_FUNCTIONS
+        if name in _FOR_FUNCTIONS
+        or (name.startswith("EVENTYARD_") and name not in _NOT_FOR_FUNCTIONS)
     }
+    if given.get("EVENTYARD_ANALYST") == "gemini" and not given.get("GEMINI_API_KEY"):
+        raise DeployError("EVENTYARD_ANALYST=gemini needs GEMINI_API_KEY.")
+    return given
 
 
 def parameters_from(environment: Mapping[str, str], stage: str) -> dict[str, str]:

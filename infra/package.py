@@ -25,7 +25,17 @@ from chalicelib.graphs import module
 ROOT: Final = Path(__file__).parent.parent
 BUILD: Final = ROOT / ".eventyard" / "build"
 #: The data botocore keeps of services that no function calls weighs 30 MB.
-_SERVICES: Final = ("dynamodb", "s3", "sns", "sqs", "sts", "sso", "sso-oidc", "signin")
+_SERVICES: Final = (
+    "bedrock-runtime",
+    "dynamodb",
+    "s3",
+    "signin",
+    "sns",
+    "sqs",
+    "sso",
+    "sso-oidc",
+    "sts",
+)
 #: What the layer of the function that draws is made of.
 _LAYER: Final = "requirements-drawing.txt"
 _OURS: Final = ("app.py", "chalicelib", "eventyard", "chalice")
@@ -161,9 +171,11 @@ def _trim(target: Path) -> None:
             shutil.rmtree(entry)
     for waste in (
         "boto3/data",
+        "boto3/docs",
         "boto3/examples",
         "jsonschema/tests",
         "dateutil/zoneinfo",  # botocore knows UTC alone
+        "pydantic/v1",  # for models of the last major version, of which there are none
         "bin",
     ):
         shutil.rmtree(target / waste, ignore_errors=True)

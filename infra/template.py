@@ -37,6 +37,10 @@ _RESOURCES: Final[dict[str, Any]] = {
     },
     "Topic": {"Ref": "Topic"},
 }
+#: Variables that only functions are given that name them under `secrets`.
+SECRETS: Final = frozenset(
+    {"EVENTYARD_GITHUB_SECRET", "EVENTYARD_GITHUB_TOKEN", "GEMINI_API_KEY"}
+)
 _NOT_FOUND: Final = (
     '{"error": {"code": "not_found", "message": "There is nothing at this address.", '
     '"details": {}}}'
@@ -53,7 +57,7 @@ class Target:
 
     stage: str
     emulator: str = ""
-    #: `EVENTYARD_*` settings that every function is given.
+    #: Settings that functions are given: all, save secrets they do not need.
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -150,7 +154,7 @@ def _finish_function(
         Timeout=wish["timeout"],
         CodeUri=dict(code),
         Layers=[{"Ref": name} for name in wish.get("layers", ())],
-        Environment={"Variables": dict(environment)},
+        Environment={"Variables": told(environment, wish)},
         Role={"Fn::GetAtt": [f"{logical_id}Role", "Arn"]},
     )
     resources[logical_id]["DependsOn"] = [f"{logical_id}Logs"]
@@ -165,7 +169,13 @@ def _finish_function(
             "RetentionInDays": _LOG_DAYS,
         },
     }
-    resources[f"{logical_id}Role"] = _role(logical_id, wish["allow"])
+    resources[f"{logical_id}Role"] = _role(logical_id, wish["allow"], environment)
+
+
+def told(environment: Mapping[str, Any], wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a function is told: no secret that it does not name."""
+    kept = SECRETS.difference(wish.get("secrets", ()))
+    return {name: value for name, value in environment.items() if name not in kept}
 
 
 def _layer(artefact: Artefact, bucket: str) -> Template:
@@ -179,10 +189,14 @@ def _layer(artefact: Artefact, bucket: str) -> Template:
     }
 
 
-def _role(logical_id: str, allow: list[Any]) -> Template:
+def _role(
+    logical_id: str, allow: list[Any], environment: Mapping[str, Any]
+) -> Template:
     logs = {"Fn::GetAtt": [f"{logical_id}Logs", "Arn"]}
     statements = [_allow(["logs:CreateLogStream", "logs:PutLogEvents"], logs)]
-    statements += [_allow(actions, _resource(name)) for actions, name in allow]
+    statements += [
+        _allow(actions, _resource(name, environment)) for actions, name in allow
+    ]
     principal = {"Service": "lambda.amazonaws.com"}
     return {
         "Type": "AWS::IAM::Role",
@@ -214,8 +228,24 @@ def _allow(actions: list[str], resource: Any) -> Template:
     return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
 
 
-def _resource(name: str) -> Any:
+def _resource(name: str, environment: Mapping[str, Any]) -> Any:
+    if name == "Model":
+        chosen = environment.get("EVENTYARD_BEDROCK_MODEL")
+        return _model(chosen or "amazon.nova-lite-v1:0")
     return _RESOURCES.get(name, {"Fn::GetAtt": [name, "Arn"]})
+
+
+def _model(name: str) -> Any:
+    if name.startswith("arn:"):
+        return name
+    # A profile spreads calls over regions, and both it and the model are asked for.
+    area, _, rest = name.partition(".")
+    arn = "arn:${AWS::Partition}:bedrock"
+    if area not in ("us", "eu", "apac", "global"):
+        return {"Fn::Sub": f"{arn}:${{AWS::Region}}::foundation-model/{name}"}
+    profile = f"{arn}:${{AWS::Region}}:${{AWS::AccountId}}:inference-profile/{name}"
+    every = f"{arn}:*::foundation-model/{rest}"
+    return [{"Fn::Sub": profile}, {"Fn::Sub": every}]
 
 
 def _check_complete(template: Template, functions: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from chalicelib.table import Table
 
 if TYPE_CHECKING:
     from chalicelib.graphs.overlay import Overlays
+    from chalicelib.graphs.scans import Scans
 
 
 @dataclass
@@ -45,6 +46,13 @@ class Graphs:
         """Return the verbs of graphs."""
         uploads = Uploads(self.aws, self.settings.bucket)
         return GraphService(self.store, self.drawings, uploads, self.tell)
+
+    @cached_property
+    def scans(self) -> Scans:
+        """Return the graphs as what code did at some commit."""
+        from chalicelib.graphs.scans import Scans
+
+        return Scans(self.store)
 
     @cached_property
     def overlays(self) -> Overlays:

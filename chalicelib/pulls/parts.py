@@ -18,7 +18,12 @@ from eventyard.core.event import Event
 from eventyard.core.wire import dumps
 
 if TYPE_CHECKING:
+    from chalicelib.outbound import Outbound
+    from chalicelib.pulls.analyst import Analyst, Model
     from chalicelib.pulls.follow import Follower
+    from chalicelib.pulls.github_api import GitHubApi
+    from chalicelib.pulls.insight_store import InsightStore
+    from chalicelib.pulls.insights import InsightService
     from chalicelib.pulls.reads import PullReads
     from chalicelib.pulls.receive import Receiver
 
@@ -37,6 +42,8 @@ class Needs:
     bury: Callable[[str, Any, str], None]
     #: Tells connections of a change by its place and its text.
     tell: Callable[[str, str], int]
+    #: Tells how the flow of events changes between two commits, if both were scanned.
+    flows: Callable[..., Mapping[str, Any] | None]
 
 
 @dataclass
@@ -110,17 +117,108 @@ class Pulls:
         """Return what is asked of pull requests."""
         from chalicelib.pulls.reads import PullReads
 
-        return PullReads(self.store, self._insights, self.needs.new_key)
+        return PullReads(self.store, self.insight_store.all, self.needs.new_key)
 
-    def _insights(self, repository: str, number: int) -> list[dict[str, Any]]:
-        return []
+    @cached_property
+    def insight_store(self) -> InsightStore:
+        """Return what was said of commits."""
+        from chalicelib.pulls.insight_store import InsightStore
+
+        return InsightStore(self.table)
+
+    @cached_property
+    def github(self) -> GitHubApi | None:
+        """Return GitHub's interface; None without a token."""
+        from chalicelib.pulls.github_api import GitHubApi
+
+        told = self.settings.insights
+        if not told.github_token:
+            return None
+        return GitHubApi(self._outbound, told.github_api, told.github_token)
+
+    @cached_property
+    def _outbound(self) -> Outbound:
+        from chalicelib.outbound import Guard, Outbound
+
+        return Outbound(Guard(self.settings.allow_private_hosts))
+
+    @cached_property
+    def insights(self) -> InsightService:
+        """Return what has pull requests read."""
+        from chalicelib.pulls.insights import InsightService
+        from chalicelib.pulls.offline import OfflineAnalyst
+
+        return InsightService(
+            self.insight_store,
+            self.github,
+            self._analyst(),
+            OfflineAnalyst(),
+            self.needs.flows,
+            self.reads.current,
+            self.attach,
+            self.needs.bury,
+            self.settings.insights.prices,
+        )
+
+    def _analyst(self) -> Analyst:
+        from chalicelib.pulls.analyst import Fallback, ModelAnalyst
+        from chalicelib.pulls.offline import OfflineAnalyst
+
+        model = self._model()
+        if model is None:
+            return OfflineAnalyst()
+        asked = ModelAnalyst(model, self.settings.insights.tokens)
+        return Fallback(asked, OfflineAnalyst())
+
+    def _model(self) -> Model | None:
+        told = self.settings.insights
+        match told.analyst:
+            case "gemini":
+                from chalicelib.pulls.gemini import Gemini
+
+                key = told.gemini_key
+                return Gemini(self._outbound, told.gemini_url, told.gemini_model, key)
+            case "bedrock":
+                from chalicelib.pulls.analyst import CALL_S
+                from chalicelib.pulls.bedrock import Bedrock
+
+                def make() -> Any:
+                    return self.aws.bedrock(told.bedrock_url, CALL_S)
+
+                return Bedrock(make, told.bedrock_model)
+        return None
+
+    def attach(
+        self,
+        repository: str,
+        number: int,
+        insight: Mapping[str, Any],
+        files: list[dict[str, Any]] | None,
+    ) -> None:
+        """Put an insight, and the files where they are known, into the state."""
+        from chalicelib.pulls.facts import Moment, PullFacts
+
+        names = None
+        if files is not None:
+            self.store.put_files(repository, number, str(insight["commit_sha"]), files)
+            names = tuple(str(file["filename"]) for file in files)
+        told = f"read it: {insight['risk_level']} risk"
+        who, sha = str(insight["analyst"]), str(insight["commit_sha"])
+        line = Moment(str(insight["created_at"]), "insight", who, told, sha)
+        facts = PullFacts(
+            repository, number, moments=(line,), insight=insight, files=names
+        )
+        self.projection.merge(facts)
+        self.announcer.announce(repository, number)
 
     def insight_counts(self) -> dict[str, Any]:
+        """Return what insights took, all in all."""
+        counted = self.insight_store.counted()
         return {
-            "made": 0,
-            "cached": 0,
-            "fallbacks": 0,
-            "tokens_input": 0,
-            "tokens_output": 0,
-            "cost_usd": 0.0,
+            "made": counted["made"],
+            "cached": counted["cached"],
+            "fallbacks": counted["fallbacks"],
+            "tokens_input": counted["tokens_in"],
+            "tokens_output": counted["tokens_out"],
+            "cost_usd": round(counted["cost_microusd"] / 1_000_000, 6),
         }

@@ -116,7 +116,7 @@ class PullReads:
             "pull": pull,
             "checks": sorted(checks, key=_by_state),
             "insights": self.insights(repository, number),
-            "files": None,
+            "files": self.store.files(repository, number, sha),
             "phases": phases(pull),
             "live": live,
         }

@@ -18,6 +18,8 @@ from eventyard.core.wire import dumps, loads
 
 #: Checks and pushes outlive the pull requests that wait for them.
 _KEPT_SECONDS: Final = 180 * 86_400
+#: An item has 400 KB; whoever changes more files sees the first of them.
+_MOST_FILES: Final = 1_000
 _REPOSITORIES: Final = "repositories"
 _HISTORY: Final = "history#"
 _LAST: Final = "\U0010ffff"
@@ -178,6 +180,24 @@ class PullStore:
     def put_lines(self, lines: Iterable[Item]) -> None:
         """Write lines of the timeline; the same ones again change nothing."""
         self.table.put_many(lines)
+
+    def put_files(
+        self, repository: str, number: int, sha: str, files: list[dict[str, Any]]
+    ) -> None:
+        """Keep which files a commit of a pull request changes."""
+        text = dumps(files[:_MOST_FILES])
+        key = {"pk": _own(repository, number), "sk": "files"}
+        self.table.put({**key, "sha": sha, "files": text})
+
+    def files(
+        self, repository: str, number: int, sha: str | None
+    ) -> list[dict[str, Any]] | None:
+        """Return which files a commit changes, if that is known."""
+        item = self.table.get(_own(repository, number), "files")
+        if item is None or item["sha"] != sha:
+            return None
+        found: list[dict[str, Any]] = loads(item["files"])
+        return found
 
     def _ttl(self) -> int:
         return int(self.clock()) + _KEPT_SECONDS

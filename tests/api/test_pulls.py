@@ -46,6 +46,8 @@ SEED_REPOSITORY = {
 
 @pytest.fixture
 def deliver(http, pump):
+    pump.left.add("insights")
+
     def send(*samples):
         for sample in samples:
             assert http.post("/webhook", sample.raw, **sample.headers).status == 202

@@ -70,6 +70,7 @@ def test_the_zip_brings_the_clients_its_functions_make(code):
         "from chalicelib.aws import Aws\n"
         "import os; os.environ['AWS_DEFAULT_REGION'] = 'us-east-1'\n"
         "aws = Aws(); aws.dynamodb, aws.s3, aws.sns, aws.sqs\n"
+        "aws.bedrock('', 60).meta.method_to_api_mapping['converse']\n"
         "import urllib3, botocore.auth, pydantic, genson, jsonschema\n"
         "import jwt; jwt.get_algorithm_by_name('EdDSA')\n"
         "jsonschema.Draft202012Validator.check_schema({'type': 'object'})"

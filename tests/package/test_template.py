@@ -9,7 +9,7 @@ import yaml
 
 from chalicelib import config
 from infra import template
-from infra.deploy import parameters_from, settings_from
+from infra.deploy import DeployError, parameters_from, settings_from
 from infra.package import ROOT, package
 
 
@@ -155,6 +155,51 @@ def test_the_environment_is_all_that_the_settings_ask_for(aws):
     assert settings.table == "7"
 
 
+def test_a_secret_reaches_only_functions_that_name_it(artefact):
+    settings = {**dict.fromkeys(template.SECRETS, "hunter2"), "EVENTYARD_X": "y"}
+    wishes = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
+
+    made = functions(finish(artefact, settings=settings)["Resources"])
+
+    for name, properties in made.items():
+        variables = properties["Environment"]["Variables"]
+        assert variables["EVENTYARD_X"] == "y"
+        wanted = set(wishes[name].get("secrets", ()))
+        assert template.SECRETS & variables.keys() == wanted, name
+    assert template.told(settings, {"secrets": ["GEMINI_API_KEY"]}) == {
+        "EVENTYARD_X": "y",
+        "GEMINI_API_KEY": "hunter2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("chosen", "resources"),
+    [
+        (None, ["::foundation-model/amazon.nova-lite-v1:0"]),
+        ("mistral.x-v1", ["::foundation-model/mistral.x-v1"]),
+        (
+            "us.amazon.nova-pro-v1:0",
+            [
+                ":${AWS::AccountId}:inference-profile/us.amazon.nova-pro-v1:0",
+                ":*::foundation-model/amazon.nova-pro-v1:0",
+            ],
+        ),
+        ("arn:aws:bedrock:us-east-1:1:provisioned-model/x", ["provisioned-model/x"]),
+    ],
+)
+def test_a_model_of_bedrock_is_the_one_that_is_configured(chosen, resources):
+    settings = {"EVENTYARD_BEDROCK_MODEL": chosen} if chosen else {}
+
+    found = template._resource("Model", settings)
+    found = found if isinstance(found, list) else [found]
+
+    texts = [one if isinstance(one, str) else one["Fn::Sub"] for one in found]
+    assert len(texts) == len(resources)
+    for text, end in zip(texts, resources, strict=True):
+        assert text.startswith("arn:")
+        assert text.endswith(end)
+
+
 def test_aws_gets_regional_gateways_and_is_closed_unless_told_otherwise(aws):
     variables = functions(aws)["APIHandler"]["Environment"]["Variables"]
 
@@ -195,13 +240,33 @@ def test_settings_of_the_local_run_alone_do_not_reach_functions():
     }
 
 
+def test_gemini_reaches_functions_and_is_not_deployed_without_its_key():
+    key = {"GEMINI_API_KEY": "k", "GEMINI_AI_MODEL": "m", "GEMINI_OTHER": "o"}
+
+    assert settings_from({**key, "EVENTYARD_ANALYST": "gemini"}) == {
+        "EVENTYARD_ANALYST": "gemini",
+        "GEMINI_API_KEY": "k",
+        "GEMINI_AI_MODEL": "m",
+    }
+    with pytest.raises(DeployError, match="GEMINI_API_KEY"):
+        settings_from({"EVENTYARD_ANALYST": "gemini"})
+
+
 def test_every_setting_is_in_the_example_with_its_default():
     example = (ROOT / ".env.example").read_text()
 
     for name in (
+        "EVENTYARD_AI_PRICES",
+        "EVENTYARD_AI_TOKENS",
+        "EVENTYARD_ANALYST",
         "EVENTYARD_AUTH",
+        "EVENTYARD_BEDROCK_MODEL",
+        "EVENTYARD_BEDROCK_URL",
         "EVENTYARD_EMULATOR_LOG",
         "EVENTYARD_EMULATOR_PORT",
+        "EVENTYARD_GEMINI_URL",
+        "EVENTYARD_GITHUB_API",
+        "EVENTYARD_GITHUB_TOKEN",
         "EVENTYARD_JWT_AUDIENCE",
         "EVENTYARD_JWT_ISSUER",
         "EVENTYARD_JWT_JWKS_URL",
@@ -216,5 +281,7 @@ def test_every_setting_is_in_the_example_with_its_default():
         "EVENTYARD_SWEEP_SECONDS",
         "EVENTYARD_URL",
         "EVENTYARD_API_KEY",
+        "GEMINI_AI_MODEL",
+        "GEMINI_API_KEY",
     ):
         assert f"{name}=" in example, name

@@ -18,6 +18,8 @@ LABELED = github.load("pull_request.labeled")
 
 @pytest.fixture
 def deliver(http, pump):
+    pump.left.add("insights")
+
     def send(*samples):
         for sample in samples:
             assert http.post("/webhook", sample.raw, **sample.headers).status == 202

@@ -18,7 +18,9 @@ GREEN = github.load("check_run.completed.success")
 
 
 @pytest.fixture
-def deliver(http):
+def deliver(http, pump):
+    pump.left.add("insights")
+
     def send(*samples):
         told = []
         for one in samples:
@@ -283,3 +285,67 @@ def test_a_new_commit_asks_for_an_analysis_and_other_changes_do_not(
     deliver(RED, "pull_request_review.submitted.approved")
     pump.run()
     assert pump.messages("insights") == []
+
+
+def test_an_insight_is_part_of_the_state_and_told_of(platform, http, pump, deliver):
+    deliver(OPENED)
+    pump.left.clear()
+    pump.run()
+
+    shown = pull(http)
+    insight = shown["ai_insight"]
+    assert insight["analyst"] == "offline"
+    assert insight["commit_sha"] == shown["commit_sha"]
+    assert updates(platform)[-1].payload == shown
+    assert shown["revision"] == 2
+    detail = http.get(f"/api/v1/pulls/{REPOSITORY}/{NUMBER}").json()
+    assert detail["insights"] == [insight]
+    (seed,) = http.get(f"/api/insights/{NUMBER}").json()
+    assert seed == {
+        "id": insight["id"],
+        "prNumber": NUMBER,
+        "commitSha": insight["commit_sha"],
+        "riskLevel": insight["risk_level"],
+        "summary": insight["summary"],
+        "recommendation": insight["recommendation"],
+        "createdAt": insight["created_at"],
+        "keyChanges": insight["key_changes"],
+        "confidenceScore": insight["confidence_score"],
+    }
+    assert http.get("/api/v1/pulls?risk=" + insight["risk_level"]).json()["pulls"]
+    path = f"/api/v1/pulls/{REPOSITORY}/{NUMBER}/history"
+    assert "insight" in [line["kind"] for line in http.get(path).json()["history"]]
+    assert http.get("/api/v1/pulls/metrics").json()["insights"]["made"] == 1
+
+
+def test_two_scans_tell_how_the_flow_of_events_changes(platform, http, pump, deliver):
+    head = OPENED.body["pull_request"]["head"]["sha"]
+    base = OPENED.body["pull_request"]["base"]["sha"]
+    before = 'digraph { shop -> "order.placed"; "order.placed" -> billing; }'
+    after = 'digraph { "order.placed" -> billing; }'
+    for ref, commit, dot in (("main", base, before), ("fix", head, after)):
+        push = {"graph_type": "complete", "project": REPOSITORY, "ref": ref}
+        model = {
+            "events": [{"name": "order.placed"}],
+            "agents": [{"id": "shop"}, {"id": "billing"}],
+            "edges": [
+                *(
+                    [{"agent": "shop", "event": "order.placed", "kind": "publishes"}]
+                    if ref == "main"
+                    else []
+                ),
+                {"agent": "billing", "event": "order.placed", "kind": "subscribes"},
+            ],
+        }
+        body = {**push, "commit": commit, "dot_content": dot, "model": model}
+        assert http.post("/api/graph", body).status == 201
+    deliver(OPENED)
+    pump.left.clear()
+    pump.run()
+
+    insight = pull(http)["ai_insight"]
+    assert insight["flow"]["lost_last_publisher"] == ["order.placed"]
+    assert insight["flow"]["publishers_removed"] == [
+        {"event": "order.placed", "agent": "shop"}
+    ]
+    assert insight["risk_level"] == "high"

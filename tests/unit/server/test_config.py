@@ -79,6 +79,19 @@ def test_a_missing_resource_is_named(missing):
         ("EVENTYARD_JWT_JWKS_URL", "https://id.test:x/keys"),
         ("EVENTYARD_JWT_JWKS_URL", "http://localhost.id.test/keys"),
         ("EVENTYARD_JWT_JWKS_URL", "keys.json"),
+        ("EVENTYARD_ANALYST", "oracle"),
+        ("EVENTYARD_ANALYST", "Gemini"),
+        ("GEMINI_AI_MODEL", "../secrets?x="),
+        ("GEMINI_AI_MODEL", "a b"),
+        ("EVENTYARD_BEDROCK_MODEL", "é"),
+        ("EVENTYARD_GEMINI_URL", "http://models.test"),
+        ("EVENTYARD_BEDROCK_URL", "models.test"),
+        ("EVENTYARD_GITHUB_API", "http://github.test/api/v3"),
+        ("EVENTYARD_AI_TOKENS", "3999"),
+        ("EVENTYARD_AI_TOKENS", "many"),
+        ("EVENTYARD_AI_PRICES", "0.3"),
+        ("EVENTYARD_AI_PRICES", "0.3/x"),
+        ("EVENTYARD_AI_PRICES", "-1/2"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named(name, value):
@@ -103,6 +116,16 @@ def test_every_setting_is_read():
         "EVENTYARD_JWT_AUDIENCE": "us",
         "EVENTYARD_JWT_JWKS_URL": "http://[::1]:8080/keys",
         "EVENTYARD_GITHUB_SECRET": "hush",
+        "EVENTYARD_ANALYST": "bedrock",
+        "GEMINI_API_KEY": " key\n",
+        "GEMINI_AI_MODEL": "gemini-9",
+        "EVENTYARD_GEMINI_URL": "http://127.0.0.1:1/",
+        "EVENTYARD_BEDROCK_MODEL": "us.amazon.nova-pro-v1:0",
+        "EVENTYARD_BEDROCK_URL": "https://bedrock.test",
+        "EVENTYARD_AI_TOKENS": "4000",
+        "EVENTYARD_AI_PRICES": "0.30/2.5",
+        "EVENTYARD_GITHUB_TOKEN": "token",
+        "EVENTYARD_GITHUB_API": "https://github.test/api/v3/",
     }
 
     assert config.from_environment(given) == config.Settings(
@@ -136,6 +159,18 @@ def test_every_setting_is_read():
         renderer="wasm",
         jwt=config.Jwt("https://id.test/", "us", "http://[::1]:8080/keys"),
         github_secret="hush",
+        insights=config.Insights(
+            analyst="bedrock",
+            gemini_key="key",
+            gemini_model="gemini-9",
+            gemini_url="http://127.0.0.1:1",
+            bedrock_model="us.amazon.nova-pro-v1:0",
+            bedrock_url="https://bedrock.test",
+            tokens=4_000,
+            prices=(0.3, 2.5),
+            github_token="token",
+            github_api="https://github.test/api/v3",
+        ),
     )
 
 
@@ -169,3 +204,41 @@ def test_an_empty_number_is_the_default():
     settings = config.from_environment({**NEEDED, "EVENTYARD_LOG_SHARDS": ""})
 
     assert settings.log_shards == 1
+
+
+def insights(**given):
+    return config.from_environment({**NEEDED, **given}).insights
+
+
+def test_pull_requests_are_read_by_rules_alone_unless_there_is_a_key():
+    told = insights()
+
+    assert told.provider == "offline"
+    assert (told.tokens, told.prices, told.github_token) == (16_000, None, "")
+    assert told.hosts == ("generativelanguage.googleapis.com", "api.github.com")
+    assert insights(GEMINI_API_KEY="k").provider == "gemini"
+    assert insights(GEMINI_API_KEY="k", EVENTYARD_ANALYST="offline").provider == (
+        "offline"
+    )
+    assert insights(EVENTYARD_ANALYST="bedrock").provider == "bedrock"
+
+
+def test_gemini_needs_a_key_only_where_it_is_asked():
+    # Most functions are told who reads, and are not given the key.
+    told = insights(EVENTYARD_ANALYST="gemini")
+
+    with pytest.raises(config.ConfigurationError, match="GEMINI_API_KEY"):
+        _ = told.provider
+    assert insights(EVENTYARD_ANALYST="gemini", GEMINI_API_KEY="k").provider == (
+        "gemini"
+    )
+
+
+@pytest.mark.parametrize("name", ["GEMINI_API_KEY", "EVENTYARD_GITHUB_TOKEN"])
+def test_no_secret_is_ever_shown(name):
+    settings = config.from_environment({**NEEDED, name: "hunter2"})
+
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(config.ConfigurationError, match=name) as caught:
+        config.from_environment({**NEEDED, name: "hunter2\r\nX-Y: z"})
+    assert "hunter2" not in str(caught.value)

@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib import outbound
 from chalicelib.outbound import AddressRefusedError, CallFailedError, Guard, Outbound
+from tests.loopback import Loopback, Reply, reply
 from tests.receiver import Receiver
 
 PRIVATE = [
@@ -214,3 +215,112 @@ def test_a_connection_is_used_again():
 
         assert pool.num_connections == 1
         pool.close()
+
+
+class Mirror(Loopback):
+    """Answers what it was told to; without that, what it was asked."""
+
+    told: Reply | None = None
+
+    def answer(self, request):
+        return self.told or reply(
+            200,
+            {
+                "method": request.method,
+                "query": request.query,
+                "body": request.body.decode(),
+            },
+            X_Seen=request.headers.get("x-mark", ""),
+        )
+
+
+@pytest.fixture
+def mirror():
+    with Mirror() as made:
+        yield made
+
+
+def call(mirror, method="GET", path="/a?b=c", most_bytes=1_000, **more):
+    caller = Outbound(Guard("127.0.0.1"))
+    named = {
+        "headers": {"X-Mark": "m"},
+        "timeout_s": 2,
+        "most_bytes": most_bytes,
+        **more,
+    }
+    return caller.call(method, f"{mirror.origin}{path}", **named)
+
+
+def test_a_call_brings_status_headers_and_body(mirror):
+    got = call(mirror)
+    put = call(mirror, "PUT", body=b"text")
+
+    assert (got.status, got.headers["x-seen"]) == (200, "m")
+    assert b'"method": "GET", "query": {"b": "c"}, "body": ""' in got.body
+    assert b'"method": "PUT"' in put.body
+    assert b'"body": "text"' in put.body
+
+
+def test_a_call_asks_for_nothing_packed_and_unpacks_nothing(mirror):
+    mirror.told = Reply(200, b"\x1f\x8b not", {"Content-Encoding": "gzip"})
+
+    assert call(mirror).body == b"\x1f\x8b not"
+    assert mirror.requests[0].headers.get("accept-encoding") in (None, "identity")
+
+
+def test_a_call_follows_no_redirect(mirror):
+    mirror.told = Reply(302, b"", {"Location": f"{mirror.origin}/elsewhere"})
+
+    assert call(mirror).status == 302
+    assert len(mirror.requests) == 1
+
+
+@pytest.mark.parametrize("length", [{}, {"Transfer-Encoding": "chunked"}])
+def test_a_body_may_have_so_many_bytes_and_no_more(mirror, length):
+    def told(size):
+        body = b"x" * size
+        chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (size, body)
+        return Reply(200, chunked if length else body, length)
+
+    mirror.told = told(100_000)
+    assert len(call(mirror, most_bytes=100_000).body) == 100_000
+    mirror.told = told(100_001)
+    with pytest.raises(CallFailedError, match="more than 100000 bytes"):
+        call(mirror, most_bytes=100_000)
+
+
+def test_a_body_that_ends_too_early_is_no_answer(mirror):
+    mirror.told = Reply(200, b"half", {"Content-Length": "8", "Connection": "close"})
+
+    with pytest.raises(CallFailedError, match="broke"):
+        call(mirror)
+
+
+def test_a_call_is_cut_off_in_time_as_well():
+    server, stop = _dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x")
+    started = time.monotonic()
+    with pytest.raises(CallFailedError, match=r"no answer within 0\.4 s"):
+        Outbound(Guard("127.0.0.1")).call(
+            "GET",
+            f"http://127.0.0.1:{server.getsockname()[1]}/",
+            headers={},
+            timeout_s=0.4,
+            most_bytes=1_000_000,
+        )
+    stop.set()
+    server.close()
+    assert time.monotonic() - started < 5
+
+
+def test_a_call_is_guarded_and_its_connection_used_again(mirror):
+    caller = Outbound(Guard("127.0.0.1"))
+    for _ in range(3):
+        caller.call("GET", mirror.origin, headers={}, timeout_s=2, most_bytes=1_000)
+    (pool,) = caller._pools.values()
+
+    assert pool.num_connections == 1
+    pool.close()
+    with pytest.raises(AddressRefusedError):
+        Outbound(Guard()).call(
+            "GET", mirror.origin, headers={}, timeout_s=2, most_bytes=1
+        )
