@@ -266,8 +266,9 @@ def _odd_tools(config: dict[str, Any], model: str) -> Iterator[str]:
         if not isinstance(schema, dict) or schema.get("type") != "object":
             yield "inputSchema.json.type must be one of the following: object"
         elif "nova" in model and set(schema) - {"type", "properties", "required"}:
-            # https://docs.aws.amazon.com/nova/latest/userguide/tool-use-definition.html
-            yield "inputSchema.json: Nova takes type, properties and required alone"
+            # The documents of Nova show nothing else at the top:
+            # https://docs.aws.amazon.com/nova/latest/userguide/tool-choice.html
+            yield "inputSchema.json: type, properties and required are all that is known"
     choice = config.get("toolChoice", {})
     if len(choice) > 1:
         yield "toolChoice must set exactly one member"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.aws import Item
-from chalicelib.pulls.analysis import Analysis
-from chalicelib.pulls.analyst import Answer
 from chalicelib.table import Table
 from eventyard.core.wire import dumps, loads
+
+if TYPE_CHECKING:
+    # Whoever only shows insights needs nothing of how they are made.
+    from chalicelib.pulls.analysis import Analysis
+    from chalicelib.pulls.analyst import Answer
 
 COUNTER_KEY: Final = ("counter", "insights")
 #: Longer than a function lives: whoever holds a lease that is over is dead.
@@ -70,17 +73,13 @@ class InsightStore:
 
     def all(self, repository: str, number: int) -> list[Insight]:
         """Return the insights of a pull request, the newest first."""
-        found = [kept.insight for kept in self._kept(repository, number)]
-        return sorted(found, key=_age, reverse=True)
+        partition = Key(repository, number, "").partition
+        rows = self.table.query(partition, after=_PREFIX, until=_PREFIX + "~")
+        return sorted((loads(row["insight"]) for row in rows), key=_age, reverse=True)
 
     def latest(self, repository: str, number: int) -> Insight | None:
         """Return the newest insight of a pull request."""
         return next(iter(self.all(repository, number)), None)
-
-    def _kept(self, repository: str, number: int) -> list[Kept]:
-        partition = Key(repository, number, "").partition
-        rows = self.table.query(partition, after=_PREFIX, until=_PREFIX + "~")
-        return [_kept(row) for row in rows]
 
     def save(self, key: Key, kept: Kept) -> None:
         """Write what is said of a commit, in place of what was."""
@@ -119,6 +118,9 @@ class InsightStore:
 
     def recall(self, key: str) -> Answer | None:
         """Return what was said of the same change."""
+        from chalicelib.pulls.analysis import Analysis
+        from chalicelib.pulls.analyst import Answer
+
         row = self.table.get(_CACHE, key)
         if row is None or row["ttl"] < self.clock():
             return None
@@ -161,6 +163,8 @@ class InsightStore:
 
 
 def _kept(row: Item) -> Kept:
+    from chalicelib.pulls.analysis import Analysis
+
     return Kept(
         loads(row["insight"]),
         Analysis.from_dict(loads(row["analysis"])),
