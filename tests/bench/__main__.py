@@ -8,7 +8,7 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cold, deliver, handler, matching, scan, way
+from tests.bench import cold, deliver, handler, matching, scan, way, webhooks
 
 _PARTS = {
     "cold": cold.measure,
@@ -17,6 +17,7 @@ _PARTS = {
     "scan": scan.measure,
     "way": way.measure,
     "deliver": deliver.measure,
+    "webhooks": webhooks.measure,
 }
 
 

@@ -6,7 +6,6 @@ import hmac
 import json
 import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -62,18 +61,3 @@ def test_the_bytes_that_were_signed_are_those_that_are_checked(
     event = running.get(f"/api/v1/events/{told['event_id']}")
     assert event["payload"] == payload
     assert send(running, source, body, media, key="another secret")[0] == 401
-
-
-def test_of_deliveries_at_once_one_is_an_event(running, source):
-    body = b'{"id": "at-once"}'
-
-    with ThreadPoolExecutor(2) as pool:
-        told = list(pool.map(lambda _: send(running, source, body), range(2)))
-
-    taken = [answer for status, answer in told if status == 202]
-    # Whoever meets another at work is told to come again, as senders do.
-    assert {status for status, _ in told} <= {202, 503}
-    assert {one["event_id"] for one in taken} == {"at-once"}
-    assert [one for one in taken if "deduplicated" not in one] != []
-    listed = running.get("/api/v1/events?topics=sender.**")["events"]
-    assert [event["id"] for event in listed].count("at-once") == 1
