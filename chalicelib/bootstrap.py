@@ -388,6 +388,8 @@ class Platform(Foundation):
         self.traffic.roll_up()
         taken = self.pulls.deliveries.take_up()
         relayed = self.relay.catch_up()
+        # Last, because it waits for others: all that is our own is repaired by then.
+        self.pulls.reconciler.tick()
         return {"relayed": relayed, "gone": gone, "done": done, "taken_up": taken}
 
 

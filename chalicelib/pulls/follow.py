@@ -13,6 +13,7 @@ from chalicelib.pulls.deliveries import Deliveries
 from chalicelib.pulls.facts import PullFacts, Reading
 from chalicelib.pulls.projection import Projection
 from chalicelib.pulls.state import PullState
+from chalicelib.pulls.store import PullStore
 from chalicelib.telemetry import log_error
 from chalicelib.wire import Placed, placed_of
 from eventyard.core.errors import EventRouterError, InvalidRequestError
@@ -20,6 +21,8 @@ from eventyard.core.event import Event
 from eventyard.core.wire import loads
 
 _QUEUE: Final = "pulls"
+#: A graph was stored; nobody else can publish under this name.
+SCANNED: Final = "eventyard.graph.pushed"
 
 
 @dataclass(slots=True)
@@ -49,6 +52,9 @@ class Follower:
         placed: dict[str, Event | None] = {}
         for record in event["Records"]:
             placed |= self._read(record)
+        for one in filter(None, placed.values()):
+            if one.type == SCANNED:
+                self.scanned(one.payload)
         rows = self.deliveries.open_among(placed)
         done = [
             row for place, row in sorted(rows.items()) if self._do(row, placed[place])
@@ -121,21 +127,35 @@ class Follower:
         """Merge what is told of a pull request, have it analysed, and tell of it."""
         state = self.projection.merge(facts, cause)
         if _is_news(state, facts):
-            self.analyse(
-                {
-                    "repository": state.repository,
-                    "number": state.number,
-                    "sha": state.sha,
-                    "again": False,
-                }
-            )
+            self.analyse(_wish(state.repository, state.number, str(state.sha)))
         self.announcer.announce(state.repository, state.number)
         return state
+
+    def scanned(self, told: Mapping[str, Any]) -> None:
+        """Have pull requests looked at again whose head commit was scanned."""
+        project, commit = str(told.get("project")), told.get("commit")
+        if not commit:
+            return
+        store = self.projection.store
+        for name in _named(project, store):
+            for number in store.at_commit(name, str(commit))[1]:
+                self.analyse(_wish(name, number, str(commit)))
 
     def announce(self, pulls: Iterable[tuple[str, int]]) -> None:
         """Tell of what changed."""
         for repository, number in dict.fromkeys(pulls):
             self.announcer.announce(repository, number)
+
+
+def _named(project: str, store: PullStore) -> list[str]:
+    """Return the repositories that a project of graphs may be of."""
+    if "/" in project:
+        return [project]
+    return [row["sk"] for row in store.repositories() if row["name"] == project]
+
+
+def _wish(repository: str, number: int, sha: str) -> Item:
+    return {"repository": repository, "number": number, "sha": sha, "again": False}
 
 
 def _is_news(state: PullState, told: PullFacts) -> bool:

@@ -191,6 +191,12 @@ def pull_facts(
     return PullFacts(repository, wanted, (moment, rank, digest), _core(told), size)
 
 
+def snapshot(repository: str, told: Any) -> PullFacts | None:
+    """Read a `pull_request` object that was asked for, not sent."""
+    facts = pull_facts(repository, told, _OTHERS)
+    return replace(facts, heads=_heads(facts, "", {})) if facts else None
+
+
 def _core(told: Any) -> Mapping[str, Any]:
     head, base = dig(told, "head"), dig(told, "base")
     home, away = dig(base, "repo", "full_name"), dig(head, "repo", "full_name")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chalicelib.pulls.insights import InsightService
     from chalicelib.pulls.reads import PullReads
     from chalicelib.pulls.receive import Receiver
+    from chalicelib.pulls.reconcile import Reconciler
 
 #: One message names so many places at the most.
 _PLACES_A_MESSAGE = 50
@@ -140,7 +141,9 @@ class Pulls:
     def _outbound(self) -> Outbound:
         from chalicelib.outbound import Guard, Outbound
 
-        return Outbound(Guard(self.settings.allow_private_hosts))
+        # What an operator names may be private; what others name may not.
+        named = (self.settings.allow_private_hosts, *self.settings.insights.hosts)
+        return Outbound(Guard(",".join(filter(None, named))))
 
     @cached_property
     def insights(self) -> InsightService:
@@ -160,6 +163,26 @@ class Pulls:
             self.settings.insights.prices,
         )
 
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """Return what asks GitHub for what did not arrive."""
+        from chalicelib.pulls.reconcile import Reconciler
+
+        return Reconciler(
+            self.github,
+            self.table,
+            lambda: [str(row["sk"]) for row in self.store.repositories()],
+            lambda repository: self.store.numbers(repository)[0],
+            self._take,
+        )
+
+    def _take(self, repository: str, told: Mapping[str, Any]) -> None:
+        from chalicelib.pulls import github
+
+        facts = github.snapshot(repository, told)
+        if facts is not None:
+            self.follower.take(facts)
+
     def _analyst(self) -> Analyst:
         from chalicelib.pulls.analyst import Fallback, ModelAnalyst
         from chalicelib.pulls.offline import OfflineAnalyst
@@ -172,7 +195,7 @@ class Pulls:
 
     def _model(self) -> Model | None:
         told = self.settings.insights
-        match told.analyst:
+        match told.provider:
             case "gemini":
                 from chalicelib.pulls.gemini import Gemini
 

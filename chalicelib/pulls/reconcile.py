@@ -90,7 +90,7 @@ class Reconciler:
             _ROWS, repository, ulid.new_ulid(), now, now + _EVERY_S
         )
         self._later[repository] = now + (_EVERY_S if taken else _LOOK_AGAIN_S)
-        return taken
+        return bool(taken)
 
     def again_soon(self, repository: str) -> None:
         """Let the next round go on with a repository."""

@@ -453,3 +453,49 @@ def test_the_sweep_may_send_on_what_was_put_off(platform, receiver, subscribed, 
     platform.agenda.tick()
 
     assert "sqs:SendMessage" in calls <= allowed("Sweep")
+
+
+def test_pull_requests_are_allowed_all_they_do(platform, http, pump, gateway, calls):
+    from tests import github
+
+    connect(platform, channel="pulls")
+    connect(platform, "c2", channel="pulls")
+    pump.run()
+    gateway.failing.add("c2")
+    calls.clear()
+    names = ("push.created", "check_run.created", "pull_request.opened")
+    for sample in map(github.load, (*names, names[-1])):
+        told = http.post("/webhook", sample.raw, **sample.headers).json()
+    place = told["eventId"].removeprefix("evt_")
+    http.post(f"/api/v1/webhooks/deliveries/{place}/retry")
+    for path in (
+        "/api/prs",
+        "/api/v1/pulls/metrics",
+        "/api/v1/repositories",
+        "/api/repository",
+        "/api/v1/webhooks/deliveries",
+    ):
+        http.get(path)
+    assert {"dynamodb:PutItem", "sqs:SendMessage"} <= calls <= allowed("APIHandler")
+
+    pump.relay()
+    records = [*pump.messages("pulls"), {"messageId": "poison", "body": "{"}]
+    calls.clear()
+    platform.pulls.follower.follow({"Records": records})
+    assert {"dynamodb:PutItem", "sqs:SendMessage"} <= calls <= allowed("Follow")
+
+    records = [*pump.messages("insights"), {"messageId": "poison", "body": "{"}]
+    calls.clear()
+    platform.pulls.insights.run({"Records": records})
+    assert {"dynamodb:PutItem", "sqs:SendMessage"} <= calls <= allowed("Analyse")
+
+    calls.clear()
+    opened = github.load("pull_request.opened.fork").body["pull_request"]
+    platform.pulls.reconciler.take_pull("octo/shop", opened)
+    assert {"dynamodb:PutItem", "sqs:SendMessage"} <= calls <= allowed("Sweep")
+
+    connect(platform, "c3", channel="pulls", cursor=platform.log.new_key())
+    records = pump.messages("live")
+    calls.clear()
+    pump.handle("live", records)
+    assert calls - {"sqs:DeleteMessage"} <= allowed("FanOut")

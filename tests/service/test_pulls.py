@@ -349,3 +349,23 @@ def test_two_scans_tell_how_the_flow_of_events_changes(platform, http, pump, del
         {"event": "order.placed", "agent": "shop"}
     ]
     assert insight["risk_level"] == "high"
+
+
+def test_a_scan_that_comes_later_has_the_pull_request_looked_at_again(
+    http, pump, deliver
+):
+    deliver(OPENED)
+    pump.run()
+    pump.messages("insights")
+    sha = OPENED.body["pull_request"]["head"]["sha"]
+    push = {"graph_type": "complete", "dot_content": "digraph { a -> b }"}
+    for project in (REPOSITORY, "shop", "elsewhere"):
+        body = {**push, "project": project, "commit": sha}
+        assert http.post("/api/graph", body).status == 201
+    pump.run()
+
+    asked = [json.loads(one["body"]) for one in pump.messages("insights")]
+    assert [(one["number"], one["sha"], one["again"]) for one in asked] == [
+        (NUMBER, sha, False),
+        (NUMBER, sha, False),
+    ]
