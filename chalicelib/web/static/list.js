@@ -30,7 +30,8 @@ export function ListPanel({ label, noun, list, tools, empty, children, ...table 
   </section>`;
 }
 
-function Nothing({ list, empty }) {
+/** What stands there without rows. */
+export function Nothing({ list, empty }) {
   if (list.error && !list.rows) return html`<${ErrorPanel} title="The list could not be read" error=${list.error} onRetry=${list.refresh} />`;
   if (!list.rows) return html`<${Skeleton} lines=${6} />`;
   return list.more ? html`<${More} list=${list} noun="row" />` : empty;
