@@ -48,6 +48,8 @@ OPEN = {
     "GET /replays",
     "GET /replays/{replay_id}",
     "GET /flow",
+    "GET /pulls",
+    "GET /pulls/{owner}/{name}/{number}",
 }
 SCOPES = {"admin", "events:publish", "events:subscribe", "graph:read", "graph:write"}
 #: What none of the keys below may see.
