@@ -29,7 +29,7 @@ def answer_file(call: Call, path: Path, **sources: str) -> Response:
     return answer_text(call, _read(path), _headers(call, path, sources))
 
 
-def answer_page(call: Call, opened: str = "") -> Response:
+def answer_page(call: Call, *opened: str) -> Response:
     """
     Serve the one document of all pages, which reads from its address what to show.
 
@@ -37,7 +37,7 @@ def answer_page(call: Call, opened: str = "") -> Response:
     the document are relative, because gateways put a stage before every path.
     """
     path = WEB / "index.html"
-    text = _read_deep(path) if opened else _read(path)
+    text = _read_deep(path, sum(map(bool, opened)))
     return answer_text(call, text, _headers(call, path, {}))
 
 
@@ -68,9 +68,9 @@ def _read(path: Path) -> str:
     return path.read_text()
 
 
-@lru_cache(maxsize=1)
-def _read_deep(path: Path) -> str:
-    return _LINK.sub(r"\1../", _read(path))
+@lru_cache(maxsize=4)
+def _read_deep(path: Path, depth: int) -> str:
+    return _LINK.sub(r"\1" + "../" * depth, _read(path))
 
 
 @lru_cache(maxsize=64)

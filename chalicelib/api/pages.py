@@ -46,6 +46,15 @@ def flow_page(call: Call) -> Response:
     return answer_page(call)
 
 
+@routes.get("/pulls", **_PAGE)
+@routes.get("/pulls/{owner}/{name}/{number}", **_PAGE)
+def pulls_page(
+    call: Call, owner: str = "", name: str = "", number: str = ""
+) -> Response:
+    """Show a browser the pull requests by how far they are, and one of them whole."""
+    return answer_page(call, owner, name, number)
+
+
 @routes.get("/subscriptions", **_PAGE)
 @routes.get("/subscriptions/{subscription_id}", **_PAGE)
 def subscriptions_page(call: Call, subscription_id: str = "") -> Response:

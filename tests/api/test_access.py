@@ -48,6 +48,8 @@ OPEN = {
     "GET /replays",
     "GET /replays/{replay_id}",
     "GET /flow",
+    "GET /pulls",
+    "GET /pulls/{owner}/{name}/{number}",
 }
 #: Where a signature decides instead of a key.
 SIGNED = {

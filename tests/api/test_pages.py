@@ -15,6 +15,8 @@ STATIC = Path(__file__).parents[2] / "chalicelib" / "web" / "static"
 PAGES = ("events", "subscriptions", "dead-letters", "replays")
 #: Pages that have no addresses for details below them.
 FLAT = ("", "flow")
+#: Pages whose details lie deeper: each with the address of one.
+DEEP = {"pulls": "/octo/shop/101"}
 BUDGET = 100_000
 #: Modules written here, and not by others.
 OURS = sorted(p.name for p in STATIC.glob("*.js") if p.read_text().startswith("// "))
@@ -122,6 +124,22 @@ def test_each_page_is_served_at_its_address_and_at_that_of_its_details(
     }
 
 
+@pytest.mark.parametrize(("page", "behind"), DEEP.items())
+def test_links_lead_back_from_however_deep_the_details_lie(http, page, behind):
+    shown = http.get(f"/{page}", Accept=BROWSER)
+    deep = http.get(f"/{page}{behind}", Accept=BROWSER)
+    hostile = http.get(f"/{page}/%3Cx%3E/%2F..%2F/1", Accept=BROWSER)
+
+    assert {shown.status, deep.status, hostile.status} == {200}
+    assert hostile.text == deep.text
+    assert "unsafe" not in deep.headers["content-security-policy"]
+    for address, answer in [("", shown), (behind, deep)]:
+        assert {
+            urljoin(f"https://gateway/api/{page}{address}", link)
+            for link in linked(answer.text)
+        } == {urljoin("https://gateway/api/", link) for link in linked(shown.text)}
+
+
 def test_the_flow_is_a_page_under_the_same_policy_as_all(http):
     first, flow = (http.get(f"/{page}", Accept=BROWSER) for page in FLAT)
 
@@ -162,7 +180,7 @@ def test_every_page_is_small(http):
             len(gzip.compress(part)) for part in [document.encode(), *parts]
         )
 
-    assert len(sizes) == len(FLAT) + len(PAGES)
+    assert len(sizes) == len(FLAT) + len(PAGES) + len(DEEP)
     assert max(sizes.values()) < BUDGET, sizes
 
 

@@ -91,6 +91,18 @@ export const getReplay = (id) => request(one("replays", id));
 export const startReplay = (wish) => post("api/v1/replays", wish, LONG_MS);
 export const cancelReplay = (id) => post(one("replays", id, "cancel"));
 
+/** `wish` has what the address of the list knows: state, status, repository, q, ... */
+export const getPulls = (wish) => request(withQuery("api/v1/pulls", wish));
+/** `place` is [owner, name, number], here and below. */
+export const getPull = (place) => request(pullAt(place));
+export const getPullHistory = (place, cursor) => request(withQuery(pullAt(place, "/history"), { limit: 50, cursor }));
+export const analysePull = (place) => post(pullAt(place, "/analyse"));
+export const getPullMetrics = (wish) => request(withQuery("api/v1/pulls/metrics", wish));
+export const getRepositories = () => request("api/v1/repositories");
+export const getWebhookDeliveries = () => request("api/v1/webhooks/deliveries?limit=5");
+export const retryWebhookDelivery = (id) => post(`api/v1/webhooks/deliveries/${encodeURIComponent(id)}/retry`);
+const pullAt = (place, verb = "") => `api/v1/pulls/${place.map(encodeURIComponent).join("/")}${verb}`;
+
 /** Ask for the health; a 503 that names its checks is an answer, not an error. */
 export function getHealth() {
   return request("health", { accepts: (status, body) => status === 503 && body?.checks });

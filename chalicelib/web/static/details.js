@@ -1,11 +1,11 @@
 // One event, whole, in a drawer with its own address.
 
-import { html, useEffect, useRef, useState } from "./preact-htm.js";
+import { html, useRef } from "./preact-htm.js";
 import { getEvent } from "./api.js";
 import { go, useAsk } from "./hooks.js";
 import { JsonView } from "./json.js";
 import { Trace } from "./trace.js";
-import { CopyButton, Drawer, ErrorPanel, Id, Skeleton, Tabs, Time, exactTime } from "./ui.js";
+import { CopyButton, Drawer, ErrorPanel, Id, Late, Skeleton, Tabs, Time, exactTime } from "./ui.js";
 
 const EXTENSION = /^[a-z][a-z0-9]{0,19}$/;
 const RENAMED = {
@@ -51,14 +51,6 @@ function EventTabs({ event, sender, tab }) {
   const chosen = tabs.some(({ id }) => id === tab) ? tab : "payload";
   const choose = (id) => go({ tab: id === "payload" ? null : id }, { replace: true });
   return html`<${Tabs} tabs=${tabs} chosen=${chosen} onChoose=${choose} label="Parts of the event" />`;
-}
-
-// What only some look at is loaded when somebody does.
-function Late({ load, ...props }) {
-  const [{ Part, error }, take] = useState({});
-  useEffect(() => void load().then((module) => take({ Part: module.default }), ({ message }) => take({ error: { code: "not_loaded", message } })), []);
-  if (error) return html`<${ErrorPanel} title="This part could not be loaded" error=${error} />`;
-  return Part ? html`<${Part} ...${props} />` : html`<${Skeleton} lines=${4} />`;
 }
 
 function Details({ event }) {

@@ -39,8 +39,8 @@ export function pageLink(path, query = {}) {
   return `${ROOT}${path}${parts.length ? `?${parts.join("&")}` : ""}`;
 }
 
-/** The path of what is open on a page. */
-export const pathOf = (page, id) => (id ? `${page}/${encodeURIComponent(id)}` : page);
+/** The path of what is open on a page; an id of several steps is a list. */
+export const pathOf = (page, id) => [page, ...[id || []].flat().map(encodeURIComponent)].join("/");
 
 /** The link to this page with some parameters changed; empty ones leave the address. */
 export const linkTo = (changes, path = pathHere()) => pageLink(path, { ...readAddress(), ...changes });
@@ -232,14 +232,15 @@ export function useAct() {
 const clocks = new Set();
 setInterval(() => document.hidden || clocks.forEach((tick) => tick(Date.now())), 1000);
 
-/** The time, renewed every second. */
-export function useNow() {
-  const [now, setNow] = useState(Date.now);
+/** The time, renewed every second, or less often. */
+export function useNow(every = 1_000) {
+  const [, setRound] = useState(() => Math.floor(Date.now() / every));
   useEffect(() => {
-    clocks.add(setNow);
-    return () => clocks.delete(setNow);
-  }, []);
-  return now;
+    const tick = (now) => setRound(Math.floor(now / every));
+    clocks.add(tick);
+    return () => clocks.delete(tick);
+  }, [every]);
+  return Date.now();
 }
 
 /** Tell whether a media query holds. */

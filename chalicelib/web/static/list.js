@@ -11,9 +11,9 @@ const ROW = 32;
 
 /**
  * `list` is what usePages returns, `empty` what to show without rows, `noun` what a row
- * is called. The rest as in Table.
+ * is called, `waiting` what stands over the table. The rest as in Table.
  */
-export function ListPanel({ label, noun, list, tools, empty, children, ...table }) {
+export function ListPanel({ label, noun, list, tools, empty, waiting, children, ...table }) {
   const box = useRef();
   useHotkeys({ ArrowDown: () => enterTable(box.current) });
   const { rows, error, refresh } = list;
@@ -21,6 +21,7 @@ export function ListPanel({ label, noun, list, tools, empty, children, ...table 
     ${tools && html`<header class="feed-head">${tools}</header>`}
     ${error && rows && html`<${ErrorPanel} title="What is shown may be old" error=${error} onRetry=${refresh} />`}
     <div class="feed-body">
+      ${waiting}
       ${rows?.length
         ? html`<${Table} label=${label} rows=${rows} boxRef=${box} foot=${html`<${More} list=${list} noun=${noun} />`} ...${table} />`
         : html`<div class="scroll"><${Nothing} list=${list} empty=${empty} /></div>`}
@@ -30,7 +31,8 @@ export function ListPanel({ label, noun, list, tools, empty, children, ...table 
   </section>`;
 }
 
-function Nothing({ list, empty }) {
+/** What stands there without rows. */
+export function Nothing({ list, empty }) {
   if (list.error && !list.rows) return html`<${ErrorPanel} title="The list could not be read" error=${list.error} onRetry=${list.refresh} />`;
   if (!list.rows) return html`<${Skeleton} lines=${6} />`;
   return list.more ? html`<${More} list=${list} noun="row" />` : empty;

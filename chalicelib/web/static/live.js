@@ -18,27 +18,56 @@ export function eventFrom(message) {
 }
 
 /**
- * One socket for a list of topics.
+ * What is said on a channel: `hello(message)` is what a greeting tells, `item(message)`
+ * what another message brings, as { key, cursor, value }; either is null for the rest.
+ */
+export const DASHBOARD = {
+  name: "dashboard",
+  hello: ({ type, data }) => (type === "connection.established" ? (data ?? {}) : null),
+  item: (message) =>
+    message.event_id ? { key: `${message.event_id}|${message.source ?? ""}`, cursor: message.cursor, value: eventFrom(message) } : null,
+};
+
+export const PULLS = {
+  name: "pulls",
+  hello: ({ event, data }) => (event === "hello" ? (data ?? {}) : null),
+  item: ({ event, data }) =>
+    event === "pr_update" && data ? { key: `${data.repository_name}#${data.pr_number} ${data.revision}`, cursor: data.cursor, value: data } : null,
+};
+
+/**
+ * One socket of a channel.
  *
- * Calls `onEvents(events)` oldest first, `onStatus({state, since})` and `onHello(data)`.
+ * Calls `onItems(values)` oldest first, `onStatus({state, since})` and `onHello(data)`.
  */
 export class Live {
-  constructor({ liveUrl, onEvents, onStatus, onHello }) {
-    Object.assign(this, { liveUrl, onEvents, onStatus, onHello });
+  constructor({ channel, liveUrl, onItems, onStatus, onHello }) {
+    Object.assign(this, { channel, liveUrl, onItems, onStatus, onHello });
     this.clientId = `page-${randomHex()}`;
     this.seen = new Set();
     this.round = 0;
     this.status = { state: "connecting", since: Date.now() };
-    window.addEventListener("online", () => this.wake());
-    window.addEventListener("offline", () => this.drop());
-    document.addEventListener("visibilitychange", () => document.hidden || this.wake());
+    this.ending = new AbortController();
+    const { signal } = this.ending;
+    window.addEventListener("online", () => this.wake(), { signal });
+    window.addEventListener("offline", () => this.drop(), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || this.wake(), { signal });
   }
 
-  /** Listen to these topics from now on; what was missed before is not asked for. */
-  start(topics) {
-    this.topics = topics;
-    this.cursor = null;
+  /**
+   * Listen to what `wish` asks for, a query of the channel's, from now on; with a cursor
+   * what came after it is sent first.
+   */
+  start(wish, cursor = null) {
+    this.wish = wish;
+    this.cursor = cursor;
     this.restart();
+  }
+
+  /** Listen no more. */
+  end() {
+    this.ending.abort();
+    this.close();
   }
 
   restart() {
@@ -76,11 +105,11 @@ export class Live {
   }
 
   address(ticket) {
-    const query = new URLSearchParams({ events: this.topics.join(",") || "*", client_id: this.clientId, frames: "batch" });
+    const query = new URLSearchParams({ ...this.wish, client_id: this.clientId, frames: "batch" });
     if (this.cursor) query.set("cursor", this.cursor);
     if (ticket) query.set("ticket", ticket);
-    if (this.liveUrl) return `${this.liveUrl}?channel=dashboard&${query}`;
-    return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/dashboard?${query}`;
+    if (this.liveUrl) return `${this.liveUrl}?channel=${this.channel.name}&${query}`;
+    return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/${this.channel.name}?${query}`;
   }
 
   opened() {
@@ -96,27 +125,27 @@ export class Live {
   received(text) {
     clearTimeout(this.watchdog);
     this.watchdog = null;
-    const events = [];
-    for (const message of messagesIn(text)) this.sort(message, events);
-    if (events.length) this.onEvents(events);
+    const values = [];
+    for (const message of messagesIn(text)) this.sort(message, values);
+    if (values.length) this.onItems(values);
   }
 
-  sort(message, events) {
-    if (message.event_id) {
-      if (this.isNew(message)) events.push(eventFrom(message));
-    } else if (message.type === "connection.established") {
-      this.greeted(message.data ?? {});
-    }
+  sort(message, values) {
+    const item = this.channel.item(message);
+    const hello = item ? null : this.channel.hello(message);
+    if (item && this.isNew(item)) values.push(item.value);
+    if (hello) this.greeted(hello);
   }
 
+  // A cursor that is too old for what was missed is no use a second time.
   greeted(hello) {
     this.attempt = 0;
+    if (hello.recovered === false) this.cursor = null;
     this.cursor ??= hello.cursor ?? null;
     this.onHello(hello);
   }
 
-  isNew({ event_id: id, source, cursor }) {
-    const key = `${id}|${source ?? ""}`;
+  isNew({ key, cursor }) {
     if (this.seen.has(key)) return false;
     this.seen.add(key);
     if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value);
@@ -169,8 +198,7 @@ function letGo(socket) {
 
 function messagesIn(text) {
   try {
-    const message = JSON.parse(text);
-    return Array.isArray(message) ? message : [message];
+    return [JSON.parse(text)].flat().filter((message) => message !== null && typeof message === "object");
   } catch {
     return [];
   }

@@ -15,7 +15,7 @@ function App() {
   const source = useMemo(() => new Source(redraw), []);
   const { Page, error, again } = usePage(place.page);
   useEffect(() => void (document.title = `${PAGES.find(({ path }) => path === place.page)?.name ?? "Not found"} · Eventyard`), [place.page]);
-  return html`<${Shell} current=${place.page} live=${source.status} config=${config.data} dead=${givenUp(stats.data)}>
+  return html`<${Shell} current=${place.page} live=${source.told ?? source.status} config=${config.data} dead=${givenUp(stats.data)}>
     ${error && html`<main id="main" class="main" tabindex="-1"><${ErrorPanel} title="This page could not be loaded" error=${error} onRetry=${again} /></main>`}
     ${!Page && !error && html`<main id="main" class="main" tabindex="-1"><${Skeleton} /></main>`}
     ${Page && html`<${Guard} key=${place.page}><${Page} place=${place} source=${source} config=${config.data} stats=${stats} /><//>`}

@@ -11,6 +11,7 @@ export const PAGES = [
   { path: "", name: "Overview", icon: "overview", key: "o", load: () => import("./overview.js") },
   { path: "events", name: "Events", icon: "events", key: "e", load: () => import("./events.js") },
   { path: "flow", name: "Flow", icon: "flow", key: "f", load: () => import("./flow.js") },
+  { path: "pulls", name: "Pull requests", icon: "pulls", key: "p", load: () => import("./pulls.js") },
   { path: "subscriptions", name: "Subscriptions", icon: "subscriptions", key: "s", load: () => import("./subscriptions.js") },
   { path: "dead-letters", name: "Dead letters", icon: "dead", key: "d", load: () => import("./deadletters.js") },
   { path: "replays", name: "Replays", icon: "replays", key: "r", load: () => import("./replays.js") },
@@ -23,7 +24,7 @@ const GO_MS = 1_000;
 
 const SHORTCUTS = [
   ["/", "Search: go to the filter"],
-  ["↑ ↓", "Walk the table; on Flow, with ← →: move the picture"],
+  ["↑ ↓", "Walk the table; with ← → the board, and on Flow the picture"],
   ["Enter", "Open the row"],
   ["+ − 0", "On Flow: nearer, farther, the whole picture"],
   ["p", "Pause or resume the feed"],

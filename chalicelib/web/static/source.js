@@ -5,7 +5,7 @@ import { useEffect } from "./preact-htm.js";
 import { apiKey, getEvents } from "./api.js";
 import { Feed } from "./feed.js";
 import { filterMatcher } from "./filters.js";
-import { Live } from "./live.js";
+import { DASHBOARD, Live } from "./live.js";
 import { topicMatcher } from "./topics.js";
 
 const PAGE = 100;
@@ -23,6 +23,7 @@ export class Source {
     this.onChange = onChange;
     this.feed = new Feed({ onChange });
     this.status = { state: "connecting", since: Date.now() };
+    this.told = null; // The status of a page's own connection, which counts there.
     this.query = { topics: [], filters: [] };
     this.wanted = () => false;
     this.round = 0;
@@ -39,12 +40,13 @@ export class Source {
     this.config = { liveUrl, auth };
     if (this.live || (auth === "keys" && !apiKey.get())) return;
     this.live = new Live({
+      channel: DASHBOARD,
       liveUrl,
-      onEvents: (events) => this.take(events),
+      onItems: (events) => this.take(events),
       onStatus: (status) => this.change({ status }),
       onHello: (hello) => this.greeted(hello),
     });
-    this.live.start(this.query.topics);
+    this.live.start(asking(this.query));
   }
 
   /** Show another selection of events, of which the list keeps up to `kept`. */
@@ -57,7 +59,7 @@ export class Source {
     this.wanted = (event) => !until && onTopic(event.type) && passes(event);
     this.reset();
     this.feed.narrow((event) => onTopic(event.type) && passes(event));
-    if (!sameTopics) this.live?.start(topics);
+    if (!sameTopics) this.live?.start(asking(this.query));
     this.stale = true;
     return this.reload();
   }
@@ -69,7 +71,7 @@ export class Source {
     this.watcher = null;
     this.wanted = () => false;
     this.round += 1;
-    if (!sameTopics) this.live?.start(query.topics);
+    if (!sameTopics) this.live?.start(asking(this.query));
   }
 
   /** Show nothing, but tell `watcher(events)` of every event as it comes. */
@@ -156,6 +158,8 @@ export class Source {
     this.onChange();
   }
 }
+
+const asking = ({ topics }) => ({ events: topics.join(",") || "*" });
 
 /** Make the source follow what a page asks for; null stands for nothing. */
 export function useSource(source, config, query) {

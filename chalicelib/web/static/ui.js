@@ -21,6 +21,10 @@ const ICONS = {
   fit: "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
   subscriptions: "M3 13a.6.6 0 1 0 .1 0zM2.5 8.5a5 5 0 0 1 5 5M2.5 4a9.5 9.5 0 0 1 9.5 9.5",
   dead: "M2 9.5 4 3h8l2 6.5V13H2zM2 9.5h3.5l1 1.5h3l1-1.5H14",
+  pulls: "M4 2.5a1.7 1.7 0 1 0 .1 0zM4 10.1a1.7 1.7 0 1 0 .1 0zM12 10.1a1.7 1.7 0 1 0 .1 0zM4 5.9v4.2M12 10.1V6a2 2 0 0 0-2-2H7.5M9.3 2.2 7.5 4l1.8 1.8",
+  board: "M2.5 2.5h3v11h-3zM6.5 2.5h3v7h-3zM10.5 2.5h3v9h-3z",
+  table: "M2.5 3h11v10h-11zM2.5 6.3h11M2.5 9.7h11M6.5 3v10",
+  link: "M6.5 3.5h-3v9h9v-3M9.5 2.5h4v4M13.2 2.8 7.5 8.5",
   replays: "M3 8a5 5 0 1 0 1.6-3.7M3 2.5v3h3M8 5.5V8l2 1.5",
   plus: "M8 3v10M3 8h10",
   api: "M5.5 4 1.5 8l4 4M10.5 4l4 4-4 4M9 2.5 7 13.5",
@@ -44,8 +48,8 @@ export const Icon = ({ name }) =>
   html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${ICONS[name]} /></svg>`;
 
 /** A state, as a sign and a word: `kind` is ok, running, warning, failed or quiet. */
-export const Badge = ({ kind = "quiet", children }) =>
-  html`<span class="badge ${kind}"><span class="sign" aria-hidden="true">${SIGNS[kind]}</span>${children}</span>`;
+export const Badge = ({ kind = "quiet", sign = SIGNS[kind], title, children }) =>
+  html`<span class="badge ${kind}" title=${title}><span class="sign" aria-hidden="true">${sign}</span>${children}</span>`;
 
 const SIGNS = { ok: "✓", running: "●", warning: "▲", failed: "✕", quiet: "–" };
 
@@ -111,8 +115,8 @@ function ago(seconds) {
 }
 
 /** A moment, relative; exact on hover. */
-export function Time({ value }) {
-  const now = useNow();
+export function Time({ value, every }) {
+  const now = useNow(every);
   const moment = Date.parse(value);
   if (Number.isNaN(moment)) return html`<span>${String(value ?? "")}</span>`;
   const past = (now - moment) / 1000;
@@ -162,6 +166,14 @@ export function ErrorPanel({ error, title, onRetry }) {
 
 export const Skeleton = ({ lines = 8 }) =>
   html`<div class="skeleton" role="status" aria-label="Loading">${Array.from({ length: lines }, () => html`<span />`)}</div>`;
+
+/** What only some look at: `load()` brings its module when somebody does. */
+export function Late({ load, ...props }) {
+  const [{ Part, error }, take] = useState({});
+  useEffect(() => void load().then((module) => take({ Part: module.default }), ({ message }) => take({ error: { code: "not_loaded", message } })), []);
+  if (error) return html`<${ErrorPanel} title="This part could not be loaded" error=${error} />`;
+  return Part ? html`<${Part} ...${props} />` : html`<${Skeleton} lines=${4} />`;
+}
 
 /** Says a count to those who cannot see it, at most every few seconds. */
 export function Announce({ text, every = 5_000 }) {
