@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
+from chalicelib.pulls import github as reader
+from chalicelib.pulls.facts import Check, PullFacts, Reading
 from chalicelib.pulls.patches import read_files
 from chalicelib.pulls.request import Request
+from chalicelib.pulls.state import PullState
+from tests.github import NUMBER, REPOSITORY, Sample
 from tests.githubserver import changed
 
 HEAD = "a" * 40
 BASE = "b" * 40
+
+
+def read(sample: Sample) -> Reading:
+    """What a webhook tells."""
+    return reader.read(sample.event, sample.body, sample.delivery)
+
+
+def told(
+    samples: Iterable[Sample], repository: str = REPOSITORY, number: int = NUMBER
+) -> PullState:
+    """Do what the projection does, in memory: merge facts, keep newest checks."""
+    state, newest = PullState(repository, number), {}
+    for reading in map(read, samples):
+        state = reduce(_merged, reading.pulls, state)
+        for check in reading.checks:
+            kept = newest.get((check.sha, check.key))
+            if kept is None or kept.stamp < check.stamp:
+                newest[check.sha, check.key] = check
+    found = [_item(check) for check in newest.values() if check.sha == state.sha]
+    return state.with_checks(state.sha, found) if state.sha else state
+
+
+def _merged(state: PullState, facts: PullFacts) -> PullState:
+    mine = (facts.repository, facts.number) == (state.repository, state.number)
+    return state.merge(facts) if mine else state
+
+
+def _item(check: Check) -> dict[str, Any]:
+    return {name: getattr(check, name) for name in check.__slots__}
 
 
 def added(*lines: str, start: int = 1) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
+from chalicelib.aws import Item
 from chalicelib.pulls.shown import show
 from chalicelib.pulls.store import PullStore
 from chalicelib.table import Table
@@ -19,6 +21,8 @@ _UNTOLD_END: Final = "out#~"
 _TELLER: Final = "teller"
 #: A teller that has died lets others on after so long; one that lives ends earlier.
 _LEASE_S: Final = 20.0
+#: One that lives is done long before; after so long it may have died.
+_USUAL_S: Final = 2.0
 _WAIT_S: Final = 5.0
 _PAUSE_S: Final = 0.03
 
@@ -49,6 +53,8 @@ class Announcer:
     store: PullStore
     #: Posts a change by its place and its JSON text; returns which connections it knew.
     tell: Callable[[str, str], int]
+    #: Asks to be called again for a pull request, in so many seconds.
+    later: Callable[[str, int, int], None]
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
@@ -57,12 +63,20 @@ class Announcer:
         pk = _partition(repository, number)
         turn = self._take(pk)
         if turn is None:
-            self.table.add(pk, _TELLER, came=1)
+            others = self.table.add(pk, _TELLER, came=1)
             # It may have been let go between the two: then nobody saw the mark.
             turn = self._take(pk)
+            if turn is None:
+                self._distrust(others, repository, number)
         while turn is not None:
             self._drain(turn)
             turn = None if self._let_go(turn) else self._take(pk)
+
+    def _distrust(self, others: Item, repository: str, number: int) -> None:
+        """Have a look again behind a turn that lasts: who has it may have died."""
+        left = float(others.get("until", 0)) - self.clock()
+        if left < _LEASE_S - _USUAL_S:
+            self.later(repository, number, max(math.ceil(left), 0) + 1)
 
     def tell_newest(
         self, pull: tuple[str, int], version: int, tell: Callable[[str, str], None]
@@ -78,33 +92,24 @@ class Announcer:
         while self.clock() < until:
             turn = self._take(pk)
             if turn is not None:
+                # Read first: what is written from here on is told after it.
+                newest = self.store.read(*pull)
                 self._drain(turn)
-                self._tell_newest(turn, pull, version, tell)
+                if turn.knew < version and newest.state.is_told:
+                    shown = {**show(newest.state), "revision": newest.revision}
+                    tell(newest.place, dumps(shown))
                 if not self._let_go(turn):
                     self.announce(*pull)
                 return
             self.sleep(_PAUSE_S)
         raise UnavailableError(f"{pk} is being told of all the time; try again.")
 
-    def _tell_newest(
-        self,
-        turn: _Turn,
-        pull: tuple[str, int],
-        version: int,
-        tell: Callable[[str, str], None],
-    ) -> None:
-        row = self.store.read(*pull)
-        if turn.knew < version and row.state.is_told:
-            shown = {**show(row.state), "revision": row.revision}
-            tell(row.place, dumps(shown))
-
     def _drain(self, turn: _Turn) -> None:
-        told = []
         for item in self.table.query(turn.pk, after=_UNTOLD, until=_UNTOLD_END):
             turn.knew = self.tell(item["place"], item["text"])
-            told.append((turn.pk, item["sk"]))
-        if told:
-            self.table.delete_many(told)
+            # One by one: who follows a teller that died begins with what it told
+            # last, so that nobody sees a state go back.
+            self.table.delete_many([(turn.pk, item["sk"])])
 
     def _take(self, pk: str) -> _Turn | None:
         owner, now = uuid4().hex, self.clock()

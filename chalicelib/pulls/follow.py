@@ -50,8 +50,9 @@ class Follower:
     def follow(self, event: Item) -> Item:
         """Work on a batch of the queue; returns Lambda's partial batch response."""
         placed: dict[str, Event | None] = {}
+        untold: list[tuple[str, int]] = []
         for record in event["Records"]:
-            placed |= self._read(record)
+            placed |= self._read(record, untold)
         for one in filter(None, placed.values()):
             if one.type == SCANNED:
                 self.scanned(one.payload)
@@ -61,11 +62,18 @@ class Follower:
         ]
         if done:
             self.deliveries.finish(done)
+        self.announce(untold)
         return {"batchItemFailures": []}
 
-    def _read(self, record: Item) -> Mapping[str, Event | None]:
+    def _read(
+        self, record: Item, untold: list[tuple[str, int]]
+    ) -> Mapping[str, Event | None]:
         try:
             body = loads(record["body"])
+            if isinstance(body, Mapping) and "tell" in body:
+                repository, number = body["tell"]
+                untold.append((str(repository), int(number)))
+                return {}
             if isinstance(body, Mapping):
                 return dict.fromkeys(map(str, body["places"]))
             return {one.place: one.event for one in placed_of(body)}

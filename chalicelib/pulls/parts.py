@@ -77,8 +77,14 @@ class Pulls:
         """Ask for an analysis of a head commit."""
         self._enqueue(self.settings.insights_queue_url, wish)
 
-    def _enqueue(self, url: str, body: Mapping[str, Any]) -> None:
-        self.aws.sqs.send_message(QueueUrl=url, MessageBody=dumps(dict(body)))
+    def _tell_later(self, repository: str, number: int, seconds: int) -> None:
+        body = {"tell": [repository, number]}
+        self._enqueue(self.settings.pulls_queue_url, body, seconds)
+
+    def _enqueue(self, url: str, body: Mapping[str, Any], seconds: int = 0) -> None:
+        self.aws.sqs.send_message(
+            QueueUrl=url, MessageBody=dumps(dict(body)), DelaySeconds=seconds
+        )
 
     @cached_property
     def receiver(self) -> Receiver:
@@ -96,7 +102,7 @@ class Pulls:
     @cached_property
     def announcer(self) -> Announcer:
         """Return what tells connections of changes."""
-        return Announcer(self.table, self.store, self.needs.tell)
+        return Announcer(self.table, self.store, self.needs.tell, self._tell_later)
 
     @cached_property
     def follower(self) -> Follower:

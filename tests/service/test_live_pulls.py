@@ -8,6 +8,7 @@ import pytest
 
 from tests import github
 from tests.github import NUMBER, REPOSITORY
+from tests.pulls import read
 from tests.steps import connect, greeted, say
 
 OPENED = github.load("pull_request.opened")
@@ -257,12 +258,11 @@ def test_whoever_finds_another_telling_leaves_it_what_is_new(
     assert revisions(gateway) == [1, 2]
 
 
-def deliver_quietly(platform):
-    """Let a change be written by somebody who is just about to tell of it."""
-    from chalicelib.pulls import github as reader
-
-    (facts,) = reader.read(LABELED.event, LABELED.body).pulls
-    platform.pulls.projection.merge(facts)
+def deliver_quietly(platform, *samples):
+    """Let changes be written by somebody who is just about to tell of them."""
+    for sample in samples or (LABELED,):
+        (facts,) = read(sample).pulls
+        platform.pulls.projection.merge(facts)
 
 
 def test_a_teller_that_died_is_followed_by_another(platform, pump, gateway, deliver):
@@ -277,6 +277,76 @@ def test_a_teller_that_died_is_followed_by_another(platform, pump, gateway, deli
     platform.pulls.announcer.announce(REPOSITORY, NUMBER)
 
     assert revisions(gateway) == [1]
+
+
+@pytest.mark.parametrize(("lasted", "trusted"), [(1, True), (3, False)])
+def test_behind_a_turn_that_lasts_somebody_looks_again(
+    platform, pump, gateway, deliver, lasted, trusted
+):
+    watch(pump)
+    announcer, asked = platform.pulls.announcer, []
+    announcer.later = lambda *told: asked.append(told)
+    now = announcer.clock()
+    announcer.clock = lambda: now
+    pk = f"pull#{REPOSITORY}#{NUMBER}"
+    platform.table.lease(pk, "teller", "dead", now - lasted, now + 20 - lasted)
+    deliver(OPENED)
+
+    assert told(gateway) == []
+    if trusted:
+        assert asked == []
+        return
+    ((repository, number, seconds),) = asked
+    assert (repository, number, seconds) == (REPOSITORY, NUMBER, 18)
+    announcer.clock = lambda: now + seconds
+    platform.pulls._tell_later(repository, number, 0)
+    pump.run()
+    assert revisions(gateway) == [1]
+
+
+def test_who_follows_a_teller_that_died_begins_with_what_it_told_last(
+    platform, pump, gateway, deliver
+):
+    watch(pump)
+    announcer, tell = platform.pulls.announcer, platform.watching.tell
+
+    def die_behind_the_second(place, text):
+        version = tell(place, text)
+        if len(revisions(gateway)) == 2:
+            raise SystemExit
+        return version
+
+    deliver_quietly(platform, OPENED, LABELED, APPROVED)
+    platform.watching.tell = die_behind_the_second
+    with pytest.raises(SystemExit):
+        announcer.announce(REPOSITORY, NUMBER)
+    platform.watching.tell = tell
+    now = announcer.clock()
+    announcer.clock = lambda: now + 21
+    announcer.announce(REPOSITORY, NUMBER)
+
+    assert revisions(gateway) == [1, 2, 2, 3]
+
+
+def test_what_is_written_while_somebody_is_told_what_it_missed_comes_behind_that(
+    http, platform, pump, gateway, deliver, monkeypatch
+):
+    live = http.get("/api/v1/pulls").json()["live"]
+    deliver(OPENED)
+    announcer, drained = platform.pulls.announcer, []
+    drain = type(announcer)._drain
+
+    def drain_and_let_another_write(self, turn):
+        drain(self, turn)
+        if not drained:
+            drained.append(1)
+            deliver_quietly(platform, LABELED, APPROVED)
+            announcer.announce(REPOSITORY, NUMBER)
+
+    monkeypatch.setattr(type(announcer), "_drain", drain_and_let_another_write)
+    watch(pump, cursor=live)
+
+    assert revisions(gateway) == [1, 2, 3]
 
 
 def test_a_hundred_watchers_are_told_all_at_once(platform, pump, gateway, deliver):

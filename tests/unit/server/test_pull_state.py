@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 import random
-from functools import reduce
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.pulls import github as reader
-from chalicelib.pulls.facts import PullFacts, Reading
 from chalicelib.pulls.shown import phases, show
 from chalicelib.pulls.state import PullState
 from tests import github
-from tests.github import NUMBER, REPOSITORY, STORY, Sample
+from tests.github import NUMBER, REPOSITORY, STORY
+from tests.pulls import told
 
 EVERY = {name: github.load(name) for name in github.SAMPLES}
 FIRST_HEAD = EVERY["pull_request.opened"].body["pull_request"]["head"]["sha"]
 SECOND_HEAD = EVERY["pull_request.synchronize"].body["after"]
-
-
-def read(sample: Sample) -> Reading:
-    return reader.read(sample.event, sample.body, sample.delivery)
-
-
-def told(samples: list[Sample]) -> PullState:
-    """Do what the projection does, in memory: merge facts, keep newest checks."""
-    state, newest = PullState(REPOSITORY, NUMBER), {}
-    for reading in map(read, samples):
-        state = reduce(_merged, reading.pulls, state)
-        for check in reading.checks:
-            kept = newest.get((check.sha, check.key))
-            if kept is None or kept.stamp < check.stamp:
-                newest[check.sha, check.key] = check
-    found = [_item(check) for check in newest.values() if check.sha == state.sha]
-    return state.with_checks(state.sha, found) if state.sha else state
-
-
-def _merged(state: PullState, facts: PullFacts) -> PullState:
-    return state.merge(facts) if facts.number == state.number else state
-
-
-def _item(check: Any) -> dict[str, Any]:
-    return {name: getattr(check, name) for name in check.__slots__}
 
 
 def shown(*names: str) -> dict[str, Any]:
