@@ -241,7 +241,8 @@ def _newer(
 ) -> Mapping[str, Any] | None:
     if known is None or told is None:
         return told or known
-    return max(known, told, key=lambda one: (one["created_at"], one["id"]))
+    # The same again is told when more is known of it: the flow, since it was scanned.
+    return max(told, known, key=lambda one: (one["created_at"], one["id"]))
 
 
 def _register(kept: Any) -> Register:

@@ -7,12 +7,15 @@ import json
 import pytest
 
 from chalicelib.pulls import deliveries as raw
+from eventyard.core.graph.drawing import draw
 from tests import github
 from tests.github import FORKS_NUMBER, NUMBER, REPOSITORY
 from tests.steps import listed
+from tests.unit.server.test_pull_flow import model
 
 OPENED = github.load("pull_request.opened")
 PUSHED = github.load("pull_request.synchronize")
+HEAD = OPENED.body["pull_request"]["head"]["sha"]
 RED = github.load("check_run.completed.failure")
 GREEN = github.load("check_run.completed.success")
 
@@ -285,6 +288,35 @@ def test_a_new_commit_asks_for_an_analysis_and_other_changes_do_not(
     deliver(RED, "pull_request_review.submitted.approved")
     pump.run()
     assert pump.messages("insights") == []
+
+
+def test_what_is_known_of_the_flow_later_becomes_part_of_the_same_insight(
+    http, pump, deliver
+):
+    deliver(OPENED)
+    pump.left.clear()
+    pump.run()
+    before = pull(http)["ai_insight"]
+    commits = {"main": OPENED.body["pull_request"]["base"]["sha"], "x": HEAD}
+    edges = {"main": "shop > order.placed", "x": "shop > order.paid"}
+    for ref, commit in commits.items():
+        flow = model("billing < order.placed", edges[ref])
+        push = {
+            "graph_type": "complete",
+            "dot_content": draw(flow, "complete"),
+            "model": flow.to_dict(),
+            "project": REPOSITORY,
+            "ref": ref,
+            "commit": commit,
+        }
+        assert http.post("/api/graph", push).status == 201
+    pump.run()
+
+    shown = pull(http)
+    assert before["flow"] is None
+    assert shown["ai_insight"]["id"] == before["id"]
+    assert shown["ai_insight"]["flow"]["lost_last_publisher"] == ["order.placed"]
+    assert shown["revision"] == 3
 
 
 def test_an_insight_is_part_of_the_state_and_told_of(platform, http, pump, deliver):
