@@ -133,6 +133,8 @@ class Gemini(Loopback):
         super().__init__()
         self.usual = usual
         self.told: list[Reply | Callable[[], Reply]] = []
+        #: The same for questions that mention a text, where many ask.
+        self.told_of: dict[str, list[Reply | Callable[[], Reply]]] = {}
 
     @property
     def questions(self) -> list[Any]:
@@ -142,10 +144,23 @@ class Gemini(Loopback):
         refused = _refused(request)
         if refused is not None:
             return refused
-        if self.told:
-            told = self.told.pop(0)
-            return told if isinstance(told, Reply) else told()
+        lists = (
+            told for text, told in self.told_of.items() if _mentions(request, text)
+        )
+        for waiting in (*lists, self.told):
+            if waiting:
+                told = waiting.pop(0)
+                return told if isinstance(told, Reply) else told()
         return answer(json.dumps(self.usual))
+
+    def asked_of(self, text: str) -> list[Any]:
+        """Return the questions that mention a text."""
+        found = [one for one in self.requests if _mentions(one, text)]
+        return [request.json for request in found]
+
+
+def _mentions(request: Request, text: str) -> bool:
+    return text in request.body.decode()
 
 
 def _refused(request: Request) -> Reply | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.outside import Outside, outside_world
 from tests.e2e.running import RunningPlatform
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -24,9 +25,19 @@ _ARGUMENTS = [
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+def outside() -> Iterator[Outside]:
+    """What the platform below meets of the world."""
+    with outside_world() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, outside: Outside
+) -> Iterator[RunningPlatform]:
     """One platform for all tests that leave it as they found it."""
-    platform = RunningPlatform(tmp_path_factory.mktemp("eventyard"))
+    state = tmp_path_factory.mktemp("eventyard")
+    platform = RunningPlatform(state, **outside.settings)
     platform.start()
     yield platform
     platform.stop()

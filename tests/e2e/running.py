@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
+_SETTINGS = ("EVENTYARD_", "AWS_", "GEMINI_")
 _READY_SECONDS = 240
 _STOP_SECONDS = 25
 _RETRY_SECONDS = 20
@@ -60,7 +61,7 @@ class RunningPlatform:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("EVENTYARD_", "AWS_")) or name == "AWS_CA_BUNDLE"
+            if not name.startswith(_SETTINGS) or name == "AWS_CA_BUNDLE"
         }
         return {
             **kept,
@@ -145,11 +146,11 @@ class RunningPlatform:
     def emulator_pid(self) -> int:
         return int(json.loads((self.state / "emulator.json").read_text())["pid"])
 
-    def connect_stream(self, *, enabled: bool) -> None:
-        """Connect the relay to the table's stream, or leave it to the sweep."""
+    def connect(self, function: str, *, enabled: bool) -> None:
+        """Connect a function to the stream or queue that it reads, or cut it off."""
         functions = self.aws("lambda")
         (mapping,) = functions.list_event_source_mappings(
-            FunctionName="eventyard-dev-relay"
+            FunctionName=f"eventyard-dev-{function}"
         )["EventSourceMappings"]
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
 
@@ -168,15 +169,22 @@ class RunningPlatform:
         self, method: str, path: str, body: Any = None, **headers: str
     ) -> tuple[int, Any]:
         """Ask the friendly address; return status and JSON."""
-        request = urllib.request.Request(
-            f"{self.address}/{path.lstrip('/')}",
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Content-Type": "application/json",
-                **{name.replace("_", "-"): value for name, value in headers.items()},
-            },
-            method=method,
+        raw = None if body is None else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.send(
+            path, raw, {"Content-Type": "application/json", **named}, method
         )
+
+    def send(
+        self,
+        path: str,
+        raw: bytes | None,
+        headers: dict[str, str],
+        method: str = "POST",
+    ) -> tuple[int, Any]:
+        """Send these very bytes; return status and JSON."""
+        address = f"{self.address}/{path.lstrip('/')}"
+        request = urllib.request.Request(address, raw, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=35) as answer:
                 return answer.status, json.load(answer)

@@ -154,7 +154,7 @@ def test_a_commit_not_yet_relayed_when_the_platform_stopped_is_relayed_after(
     own_platform,
 ):
     own_platform.start()
-    own_platform.connect_stream(enabled=False)
+    own_platform.connect("relay", enabled=False)
     with Listener(own_platform.live, "left.*") as listener:
         event_id = own_platform.publish("left.behind", {})
         own_platform.stop()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 
-from tests.e2e.listener import Listener
+from tests import github
+from tests.e2e.following import all_done, deliver, deliveries, insight_of, post, pull
+from tests.e2e.listener import Listener, Watcher
+from tests.e2e.outside import SECRET
 from tests.e2e.running import RunningPlatform, in_a_loop, wait_until
+from tests.github import NUMBER, REPOSITORY
 
 #: AWS has one action for both calls of SNS, the emulator asks for one by this name.
 _BATCH = {
@@ -21,7 +26,8 @@ _BATCH = {
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
-    platform = RunningPlatform(tmp_path_factory.mktemp("guarded"), AUTH="true")
+    settings = {"AUTH": "true", "EVENTYARD_GITHUB_SECRET": SECRET}
+    platform = RunningPlatform(tmp_path_factory.mktemp("guarded"), **settings)
     platform.start()
     iam = platform.aws("iam")
     for role in iam.list_roles()["Roles"]:
@@ -139,11 +145,11 @@ def test_streams_requests_and_what_is_scheduled(guarded):
 
 
 def test_the_sweep_relays_what_the_stream_left(guarded):
-    guarded.connect_stream(enabled=False)
+    guarded.connect("relay", enabled=False)
     with Listener(guarded.live, "swept.*") as listener:
         swept = guarded.publish("swept.x", {})
         wait_until(lambda: swept in listener.heard, what="the sweep's relaying")
-    guarded.connect_stream(enabled=True)
+    guarded.connect("relay", enabled=True)
 
 
 def test_graphs_are_pushed_drawn_and_deleted(guarded):
@@ -167,3 +173,61 @@ def test_graphs_are_pushed_drawn_and_deleted(guarded):
     assert guarded.get("/api/graph/diff")["empty"] is False
     assert guarded.request("DELETE", "/api/graph/complete")[0] == 200
     assert guarded.get("/api/graph/status")["total_graphs"] == 0
+
+
+def test_pull_requests_are_followed_read_and_told(guarded):
+    opened = github.load("pull_request.opened")
+    start = guarded.get("/api/v1/pulls")["live"]
+    with Watcher(guarded.live) as watcher:
+        deliver(guarded, opened, github.load("push.created"))
+        sha = opened.body["pull_request"]["head"]["sha"]
+        assert insight_of(guarded, REPOSITORY, sha)["analyst"] == "offline"
+        newest = pull(guarded, REPOSITORY)
+        wait_until(lambda: watcher.states(REPOSITORY, NUMBER)[-1:] == [newest])
+
+    with Watcher(guarded.live, cursor=start) as watcher:
+        wait_until(lambda: watcher.states(REPOSITORY, NUMBER) == [newest])
+        # Somebody died while telling: it is told when that one's time is over.
+        die_telling(guarded, f"pull#{REPOSITORY}#{NUMBER}", seconds=2)
+        deliver(guarded, github.load("pull_request.labeled"))
+        labeled = pull(guarded, REPOSITORY)
+        wait_until(lambda: watcher.states(REPOSITORY, NUMBER) == [newest, labeled])
+    for path in ("", "/metrics", f"/{REPOSITORY}/{NUMBER}/history"):
+        assert guarded.request("GET", f"/api/v1/pulls{path}")[0] == 200
+    path = f"/api/v1/pulls/{REPOSITORY}/{NUMBER}/analyse"
+    assert guarded.request("POST", path)[0] == 202
+
+
+def die_telling(guarded, pk, seconds):
+    until = str(time.time() + seconds)
+    item = {"pk": {"S": pk}, "sk": {"S": "teller"}, "owner": {"S": "dead"}}
+    guarded.aws("dynamodb").put_item(
+        TableName="eventyard-dev", Item={**item, "until": {"N": until}}
+    )
+
+
+def test_a_delivery_that_was_given_up_is_tried_again(guarded):
+    guarded.connect("follow", enabled=False)
+    told = post(guarded, github.load("pull_request.opened.fork"))
+    place = told["eventId"].removeprefix("evt_")
+    give_up(guarded, place)
+    (dead,) = deliveries(guarded, "dead")
+    assert (dead["id"], dead["reason"]) == (place, "told to fail")
+
+    path = f"/api/v1/webhooks/deliveries/{place}/retry"
+    assert guarded.request("POST", path)[0] == 202
+    guarded.connect("follow", enabled=True)
+    all_done(guarded)
+
+    assert deliveries(guarded, "dead") == []
+    assert guarded.request("POST", path)[0] == 409
+    assert pull(guarded, REPOSITORY, github.FORKS_NUMBER)["fork"] is True
+
+
+def give_up(guarded, place):
+    """Let it be as if it had been tried too often."""
+    dynamodb, table = guarded.aws("dynamodb"), "eventyard-dev"
+    key = {"pk": {"S": "deliveries#open"}, "sk": {"S": place}}
+    row = dynamodb.delete_item(TableName=table, Key=key, ReturnValues="ALL_OLD")
+    dead = {"pk": {"S": "deliveries#dead"}, "reason": {"S": "told to fail"}}
+    dynamodb.put_item(TableName=table, Item={**row["Attributes"], **dead})

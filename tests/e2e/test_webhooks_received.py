@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
-import urllib.error
-import urllib.request
 
 import pytest
 
@@ -27,13 +24,7 @@ def source(running: RunningPlatform):
 def send(running, source, body, media="application/json", key=KEY):
     code = hmac.new(key.encode(), body, "sha256").hexdigest()
     headers = {"Content-Type": media, "X-Signature": code}
-    address = running.address + source["path"]
-    request = urllib.request.Request(address, body, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+    return running.send(source["path"], body, headers)
 
 
 @pytest.mark.parametrize(
