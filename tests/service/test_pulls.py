@@ -7,7 +7,7 @@ import json
 import pytest
 
 from chalicelib.pulls import deliveries as raw
-from tests import github
+from tests import github, steps
 from tests.github import FORKS_NUMBER, NUMBER, REPOSITORY
 from tests.steps import listed
 
@@ -21,16 +21,7 @@ GREEN = github.load("check_run.completed.success")
 def deliver(http, pump):
     pump.left.add("insights")
 
-    def send(*samples):
-        told = []
-        for one in samples:
-            sample = github.load(one) if isinstance(one, str) else one
-            answer = http.post("/webhook", sample.raw, **sample.headers)
-            assert answer.status == 202, answer.text
-            told.append(answer.json()["eventId"].removeprefix("evt_"))
-        return told
-
-    return send
+    return lambda *samples: steps.deliver(http, *samples)
 
 
 def pull(http, number=NUMBER, repository=REPOSITORY):
