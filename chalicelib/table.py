@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from chalicelib._transactions import (
+    Change,
+    Put,
+    Remove,
+    ThrottledError,
+    Transactions,
+    Write,
+    condition,
+    typed_key,
+)
 from chalicelib._values import marshal, unmarshal
 from chalicelib.aws import Aws, Item, is_condition_failure, is_too_large
-from eventyard.core.errors import UnavailableError
+
+__all__ = ["Change", "Put", "Remove", "Table", "ThrottledError", "Write"]
 
 _BATCH_WRITE = 25
 _BATCH_GET = 100
@@ -16,13 +27,7 @@ _ATTEMPTS = 8
 _LEASE_TTL = 45 * 86_400
 
 
-class ThrottledError(UnavailableError):
-    """DynamoDB kept returning part of a batch as unprocessed; try again."""
-
-    code = "busy"
-
-
-class Table:
+class Table(Transactions):
     """
     Reads and writes items as plain dictionaries.
 
@@ -52,7 +57,7 @@ class Table:
     def get(self, pk: str, sk: str) -> Item | None:
         """Read one item."""
         found = self._aws.dynamodb.get_item(
-            TableName=self.name, Key=_key(pk, sk), ConsistentRead=True
+            TableName=self.name, Key=typed_key((pk, sk)), ConsistentRead=True
         )
         return unmarshal(found["Item"]) if "Item" in found else None
 
@@ -67,7 +72,10 @@ class Table:
 
     def _get_batch(self, keys: Sequence[tuple[str, str]]) -> Iterator[Item]:
         request: Any = {
-            self.name: {"Keys": [_key(*key) for key in keys], "ConsistentRead": True}
+            self.name: {
+                "Keys": [typed_key(key) for key in keys],
+                "ConsistentRead": True,
+            }
         }
         for _ in range(_ATTEMPTS):
             answer = self._aws.dynamodb.batch_get_item(RequestItems=request)
@@ -163,7 +171,7 @@ class Table:
         names = {f"#{name}": name for name in amounts}
         answer = self._aws.dynamodb.update_item(
             TableName=self.name,
-            Key=_key(pk, sk),
+            Key=typed_key((pk, sk)),
             UpdateExpression="ADD " + ", ".join(f"#{n} :{n}" for n in amounts),
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=marshal({f":{n}": v for n, v in amounts.items()}),
@@ -188,7 +196,7 @@ class Table:
         try:
             self._aws.dynamodb.update_item(
                 TableName=self.name,
-                Key=_key(pk, sk),
+                Key=typed_key((pk, sk)),
                 UpdateExpression=(f"ADD {add} " if add else "") + f"SET {put}",
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=marshal(values),
@@ -203,7 +211,7 @@ class Table:
         """Take members out of sets of one item; those that are not there stay so."""
         self._aws.dynamodb.update_item(
             TableName=self.name,
-            Key=_key(pk, sk),
+            Key=typed_key((pk, sk)),
             UpdateExpression="DELETE " + ", ".join(f"#{n} :{n}" for n in members),
             ExpressionAttributeNames={f"#{n}": n for n in members},
             ExpressionAttributeValues=marshal({f":{n}": v for n, v in members.items()}),
@@ -224,9 +232,9 @@ class Table:
         try:
             self._aws.dynamodb.update_item(
                 TableName=self.name,
-                Key=_key(pk, sk),
+                Key=typed_key((pk, sk)),
                 UpdateExpression="SET " + ", ".join(f"#{n} = :s_{n}" for n in changes),
-                ConditionExpression=" AND ".join(map(_condition, expected.items())),
+                ConditionExpression=" AND ".join(map(condition, expected.items())),
                 ExpressionAttributeNames={f"#{n}": n for n in {*changes, *expected}},
                 ExpressionAttributeValues=marshal(values),
             )
@@ -235,53 +243,6 @@ class Table:
                 return False
             raise
         return True
-
-    def put_all_new(self, items: Sequence[Item]) -> list[int]:
-        """
-        Write items, all or none; return the indexes of those whose key is taken.
-
-        Nothing was written unless that is empty. Raises ThrottledError when another
-        transaction holds one of them.
-        """
-        puts = [
-            {
-                "Put": {
-                    "TableName": self.name,
-                    "Item": marshal(item),
-                    "ConditionExpression": "attribute_not_exists(pk)",
-                }
-            }
-            for item in items
-        ]
-        return self._transact(puts)
-
-    def advance(
-        self,
-        item: Item,
-        version: int | None,
-        *beside: Item,
-        gone: Sequence[tuple[str, str]] = (),
-    ) -> bool:
-        """
-        Write an item if its version is still the one expected, and others with it.
-
-        None expects no item. What has the keys `gone` is removed. All is done or
-        nothing; False when it has moved on. Raises ThrottledError when another
-        transaction holds one of them.
-        """
-        condition: Item = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if version is not None:
-            condition = {
-                "ConditionExpression": "#version = :version",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": marshal({":version": version}),
-            }
-        puts = [
-            {"Put": {"TableName": self.name, "Item": marshal(item), **condition}},
-            *({"Put": {"TableName": self.name, "Item": marshal(i)}} for i in beside),
-            *({"Delete": {"TableName": self.name, "Key": _key(*key)}} for key in gone),
-        ]
-        return not self._transact(puts)
 
     def put_newer(self, item: Item) -> bool:
         """Write an item unless one is there whose `stamp` is as high or higher."""
@@ -297,29 +258,6 @@ class Table:
             return False
         return True
 
-    def move(self, key: tuple[str, str], item: Item) -> bool:
-        """Write an item in the place of another one; False when that is gone."""
-        gone = {
-            "TableName": self.name,
-            "Key": _key(*key),
-            "ConditionExpression": "attribute_exists(pk)",
-        }
-        put = {"TableName": self.name, "Item": marshal(item)}
-        return not self._transact([{"Delete": gone}, {"Put": put}])
-
-    def _transact(self, actions: Any) -> list[int]:
-        client = self._aws.dynamodb
-        try:
-            client.transact_write_items(TransactItems=actions)
-        except client.exceptions.TransactionCanceledException as error:
-            reasons = error.response.get("CancellationReasons", [])
-            codes = [reason.get("Code", "None") for reason in reasons]
-            if set(codes) - {"None", "ConditionalCheckFailed"}:
-                # Another transaction at the same items, or too many of them.
-                raise ThrottledError(str(error)) from None
-            return [i for i, code in enumerate(codes) if code != "None"]
-        return []
-
     def lease(
         self, pk: str, sk: str, owner: str, now: float, until: float
     ) -> Item | None:
@@ -331,7 +269,7 @@ class Table:
         try:
             answer = self._aws.dynamodb.update_item(
                 TableName=self.name,
-                Key=_key(pk, sk),
+                Key=typed_key((pk, sk)),
                 UpdateExpression="SET #owner = :owner, #until = :until, #ttl = :ttl",
                 ConditionExpression=(
                     "attribute_not_exists(#until) OR #until < :now OR #owner = :owner"
@@ -364,7 +302,7 @@ class Table:
         What is written comes first.
         """
         wanted: list[Any] = [{"PutRequest": {"Item": marshal(one)}} for one in beside]
-        wanted += [{"DeleteRequest": {"Key": _key(*key)}} for key in keys]
+        wanted += [{"DeleteRequest": {"Key": typed_key(key)}} for key in keys]
         for start in range(0, len(wanted), _BATCH_WRITE):
             self._put_batch(wanted[start : start + _BATCH_WRITE])
 
@@ -375,15 +313,6 @@ class Table:
     def take(self, pk: str, sk: str) -> Item | None:
         """Remove an item and return it; of several callers one gets it."""
         answer = self._aws.dynamodb.delete_item(
-            TableName=self.name, Key=_key(pk, sk), ReturnValues="ALL_OLD"
+            TableName=self.name, Key=typed_key((pk, sk)), ReturnValues="ALL_OLD"
         )
         return unmarshal(answer["Attributes"]) if answer.get("Attributes") else None
-
-
-def _condition(expected: tuple[str, Any]) -> str:
-    name, value = expected
-    return f"attribute_not_exists(#{name})" if value is None else f"#{name} = :c_{name}"
-
-
-def _key(pk: str, sk: str) -> Any:
-    return {"pk": {"S": pk}, "sk": {"S": sk}}

@@ -7,11 +7,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from eventyard.core import ulid
+from eventyard.core.errors import EventRouterError
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps, from_cloudevent, loads, to_cloudevent
 
 #: The CloudEvents extension for an event's place in the log, a ULID.
 SEQUENCE: Final = "sequence"
+
+
+#: What reading a batch raises when it is none of ours.
+UNREADABLE: Final = (
+    EventRouterError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,11 @@ _SERVICES: Final = (
 _LAYER: Final = "requirements-drawing.txt"
 _OURS: Final = ("app.py", "chalicelib", "eventyard", "chalice")
 
+#: What the server takes of the package's jobs: no more than does no I/O.
+_JOBS: Final = frozenset(
+    {"__init__.py", "base.py", "context.py", "errors.py", "scraping"}
+)
+
 _CHALICE: Final = "import sys, chalice.cli; sys.exit(chalice.cli.main())"
 
 Say = Callable[[str], None]
@@ -205,6 +210,14 @@ def _stage(dependencies: Path, stage: Path) -> Path:
     # The server takes no more of the package than this (import-linter holds it).
     package = (ROOT / "vendor" / "eventyard").resolve()
     shutil.copytree(package / "core", stage / "vendor/eventyard/core", ignore=ignore)
+    jobs = package / "jobs"
+    shutil.copytree(
+        jobs,
+        stage / "vendor/eventyard/jobs",
+        ignore=lambda folder, names: (
+            set(names) - _JOBS if Path(folder) == jobs else ignore(folder, names)
+        ),
+    )
     shutil.copy(package / "__init__.py", stage / "vendor/eventyard/__init__.py")
     shutil.copy(ROOT / "app.py", stage / "app.py")
     (stage / "requirements.txt").write_text("")

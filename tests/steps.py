@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.events.drafts import drafts_of
+from tests import github
 
 
 def publish(platform: Any, *events: dict[str, Any], **more: Any) -> list[Any]:
@@ -52,6 +53,17 @@ def say(platform: Any, connection_id: str, message: Any) -> list[Any]:
     text = message if isinstance(message, str) else json.dumps(message)
     platform.live.receive(connection_id, text)
     return platform.gateway.frames(connection_id)[before:]
+
+
+def deliver(http: Any, *samples: Any) -> list[str]:
+    """Send deliveries of GitHub, by name or made; returns their places in the log."""
+    places = []
+    for one in samples:
+        sample = github.load(one) if isinstance(one, str) else one
+        answer = http.post("/webhook", sample.raw, **sample.headers)
+        assert answer.status == 202, answer.text
+        places.append(answer.json()["eventId"].removeprefix("evt_"))
+    return places
 
 
 def bearer(http: Any, *scopes: str, name: str = "caller") -> str:

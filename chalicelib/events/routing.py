@@ -12,8 +12,7 @@ from chalicelib.events.marks import Key, Marks, key_of
 from chalicelib.events.queues import DeadLetters
 from chalicelib.table import Table
 from chalicelib.telemetry import log_error
-from chalicelib.wire import Placed, decode_batch
-from eventyard.core.errors import EventRouterError
+from chalicelib.wire import UNREADABLE, Placed, decode_batch
 
 _QUEUE: Final = "routing"
 
@@ -89,13 +88,7 @@ class Router:
         try:
             events = tuple(decode_batch(record["body"]))
             return _Read(record["messageId"], events[0].place, events)
-        except (
-            EventRouterError,
-            LookupError,
-            ValueError,
-            TypeError,
-            AttributeError,
-        ) as e:
+        except UNREADABLE as e:
             # It would fail the same way every time: aside with it, the others go on.
             log_error("a message cannot be read", e, message_id=record["messageId"])
             self.dead.bury(_QUEUE, record["body"], f"{type(e).__name__}: {e}")

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from chalicelib.aws import Item
@@ -25,6 +26,8 @@ _FIRST_DELAY_S: Final = 2.0
 _LONGEST_DELAY_S: Final = 900.0
 MOST_ATTEMPTS: Final = 8
 _TAKEN_UP_A_TICK: Final = 200
+#: With more than so many messages the queue is behind.
+_BUSY: Final = 10
 _TRIES: Final = 5
 
 
@@ -55,6 +58,8 @@ class Deliveries:
     log_item: Callable[[str, Sequence[Event], str], Item]
     #: Asks for the work on places of the log to be done.
     send: Callable[[Sequence[str]], None]
+    #: How much of what was asked for waits to be begun.
+    backlog: Callable[[], int]
     clock: Callable[[], float] = time.time
 
     def take(self, delivery: Delivery, event: Event, facts: Mapping[str, Any]) -> Taken:
@@ -138,11 +143,14 @@ class Deliveries:
         """
         Send on what was left, oldest first; bury what was tried too often.
 
-        The minute schedule calls it. Returns how many were sent on.
+        The minute schedule calls it. Returns how many were sent on. While the queue
+        itself is behind, nothing is left: it only waits.
         """
         now = self.clock()
-        rows = self.table.query(OPEN, limit=_TAKEN_UP_A_TICK)
-        due = [row for row in rows if float(row["due"]) <= now]
+        late = (row for row in self.table.query(OPEN) if float(row["due"]) <= now)
+        due = list(islice(late, _TAKEN_UP_A_TICK))
+        if not due or self.backlog() > _BUSY:
+            return 0
         sent = [row["sk"] for row in due if self._counts(row)]
         if sent:
             self.send(sent)

@@ -15,8 +15,8 @@ from chalicelib.pulls.projection import Projection
 from chalicelib.pulls.state import PullState
 from chalicelib.pulls.store import PullStore
 from chalicelib.telemetry import log_error
-from chalicelib.wire import Placed, placed_of
-from eventyard.core.errors import EventRouterError, InvalidRequestError
+from chalicelib.wire import UNREADABLE, Placed, placed_of
+from eventyard.core.errors import InvalidRequestError
 from eventyard.core.event import Event
 from eventyard.core.wire import loads
 
@@ -77,13 +77,7 @@ class Follower:
             if isinstance(body, Mapping):
                 return dict.fromkeys(map(str, body["places"]))
             return {one.place: one.event for one in placed_of(body)}
-        except (
-            EventRouterError,
-            LookupError,
-            ValueError,
-            TypeError,
-            AttributeError,
-        ) as e:
+        except UNREADABLE as e:
             # It would fail the same way every time: aside with it, the others go on.
             log_error("a message cannot be read", e, message_id=record["messageId"])
             self.bury(_QUEUE, record["body"], f"{type(e).__name__}: {e}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.aws import Aws, Item
 from chalicelib.config import Settings
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from chalicelib.pulls.reconcile import Reconciler
 
 #: One message names so many places at the most.
-_PLACES_A_MESSAGE = 50
+_PLACES_A_MESSAGE: Final = 50
+_WAITING: Final = "ApproximateNumberOfMessages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,23 @@ class Pulls:
     def deliveries(self) -> Deliveries:
         """Return the deliveries of GitHub."""
         return Deliveries(
-            self.table, self.needs.new_key, self.needs.log_item, self._send
+            self.table,
+            self.needs.new_key,
+            self.needs.log_item,
+            self._send,
+            self._backlog,
         )
 
     def _send(self, places: Sequence[str]) -> None:
         for start in range(0, len(places), _PLACES_A_MESSAGE):
             chunk = list(places[start : start + _PLACES_A_MESSAGE])
             self._enqueue(self.settings.pulls_queue_url, {"places": chunk})
+
+    def _backlog(self) -> int:
+        found = self.aws.sqs.get_queue_attributes(
+            QueueUrl=self.settings.pulls_queue_url, AttributeNames=[_WAITING]
+        )
+        return int(found["Attributes"][_WAITING])
 
     def analyse(self, wish: Item) -> None:
         """Ask for an analysis of a head commit."""

@@ -166,7 +166,7 @@ class PullReads:
             "forks": int(item["forks"]),
             "open_prs": len(numbers),
             "total_prs": total,
-            "last_activity": item["stamp"].partition("|")[0] or None,
+            "last_activity": item["stamp"].partition("!")[0] or None,
         }
 
     def listed_since(self, wish: Wish, since: str) -> Iterator[dict[str, Any]]:

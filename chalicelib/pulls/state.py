@@ -13,8 +13,10 @@ from eventyard.core.wire import dumps, loads
 #: So many commits are remembered as heads, for the timeline: the last ones.
 _MOST_HEADS: Final = 50
 _MOST_REVIEWS: Final = 500
-#: So many names of files are told; `changed_files` says how many there are.
+#: So many names of files are told, of so many bytes, as a frame has 128 KB;
+#: `changed_files` says how many there are.
 MOST_FILES: Final = 200
+_FILES_BYTES: Final = 30_000
 _VERDICTS: Final = ("approved", "changes_requested", "dismissed")
 Register = tuple[Stamp, Mapping[str, Any]]
 _UNTOLD: Final[Register] = (NEVER, {})
@@ -64,7 +66,7 @@ class PullState:
             heads=_earliest(self.heads, told.heads),
             first_commit_at=_first(self.first_commit_at, told.first_commit_at),
             insight=_newer(self.insight, told.insight),
-            files=self.files if told.files is None else told.files[:MOST_FILES],
+            files=self.files if told.files is None else _bounded(told.files),
         )
 
     def _merged_at(self, told: PullFacts) -> str | None:
@@ -197,6 +199,17 @@ def pipeline(state: PullState) -> dict[str, str]:
         "status_approval": next((s for s in wanted if s in verdicts), "pending"),
         "status_merge": state.merge_status,
     }
+
+
+def _bounded(names: Sequence[str]) -> tuple[str, ...]:
+    kept: list[str] = []
+    left = _FILES_BYTES
+    for name in names[:MOST_FILES]:
+        left -= len(name.encode(errors="replace"))
+        if left < 0:
+            break
+        kept.append(name)
+    return tuple(kept)
 
 
 def _end(check: Mapping[str, Any]) -> str:

@@ -140,7 +140,7 @@ class PullStore:
 
     def put_repository(self, repository: Repository) -> bool:
         """Keep what was told of a repository unless something newer is known."""
-        stamp = _stamp(repository.stamp)
+        stamp = sortable(repository.stamp)
         key = {"pk": _REPOSITORIES, "sk": repository.full_name, "stamp": stamp}
         return self.table.put_newer({**key, **repository.fields})
 
@@ -203,7 +203,7 @@ class PullStore:
         return int(self.clock()) + _KEPT_SECONDS
 
     def _stamped(self, stamp: Stamp) -> Item:
-        return {"stamp": _stamp(stamp), "ttl": self._ttl()}
+        return {"stamp": sortable(stamp), "ttl": self._ttl()}
 
 
 def branch_of(state: PullState) -> str | None:
@@ -252,6 +252,7 @@ def _sort(number: int) -> str:
     return f"{number:010d}"
 
 
-def _stamp(stamp: Stamp) -> str:
+def sortable(stamp: Stamp) -> str:
+    """Write a stamp as a text that sorts as the stamp does, without a moment first."""
     moment, rank, digest = stamp
-    return f"{moment}|{rank:03d}|{digest}"
+    return f"{moment}!{rank:03d}!{digest}"

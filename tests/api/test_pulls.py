@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests import github
+from tests import github, steps
 from tests.github import NUMBER, REPOSITORY
 from tests.steps import bearer
 
@@ -49,8 +49,7 @@ def deliver(http, pump):
     pump.left.add("insights")
 
     def send(*samples):
-        for sample in samples:
-            assert http.post("/webhook", sample.raw, **sample.headers).status == 202
+        steps.deliver(http, *samples)
         pump.run()
 
     return send

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests import github
+from tests import github, steps
 from tests.github import NUMBER, REPOSITORY
 from tests.pulls import read
 from tests.steps import connect, greeted, say
@@ -22,8 +22,7 @@ def deliver(http, pump):
     pump.left.add("insights")
 
     def send(*samples):
-        for sample in samples:
-            assert http.post("/webhook", sample.raw, **sample.headers).status == 202
+        steps.deliver(http, *samples)
         pump.run()
 
     return send

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.pulls import deliveries as raw
 from eventyard.core.graph.drawing import draw
-from tests import github
+from tests import github, steps
 from tests.github import FORKS_NUMBER, NUMBER, REPOSITORY
 from tests.steps import listed
 from tests.unit.server.test_pull_flow import model
@@ -24,16 +24,7 @@ GREEN = github.load("check_run.completed.success")
 def deliver(http, pump):
     pump.left.add("insights")
 
-    def send(*samples):
-        told = []
-        for one in samples:
-            sample = github.load(one) if isinstance(one, str) else one
-            answer = http.post("/webhook", sample.raw, **sample.headers)
-            assert answer.status == 202, answer.text
-            told.append(answer.json()["eventId"].removeprefix("evt_"))
-        return told
-
-    return send
+    return lambda *samples: steps.deliver(http, *samples)
 
 
 def pull(http, number=NUMBER, repository=REPOSITORY):
@@ -401,3 +392,30 @@ def test_a_scan_that_comes_later_has_the_pull_request_looked_at_again(
         (NUMBER, sha, False),
         (NUMBER, sha, False),
     ]
+
+
+def test_what_only_waits_in_a_long_queue_is_neither_sent_again_nor_counted(
+    platform, http, pump, deliver, clock
+):
+    deliver(*(OPENED.of_number(number) for number in range(1, 13)))
+    pump.relay()
+    clock.tick(10_000)
+
+    assert platform.pulls.deliveries.take_up() == 0
+    assert {one["attempts"] for one in deliveries(http, "open")} == {0}
+
+
+def test_many_that_wait_for_their_next_try_do_not_hide_one_that_was_lost(
+    platform, pump, deliver, clock, monkeypatch
+):
+    monkeypatch.setattr(raw, "_TAKEN_UP_A_TICK", 2)
+    failing = deliver(*(OPENED.of_number(number) for number in range(1, 5)))
+    for row in platform.pulls.deliveries.open_among(failing).values():
+        platform.table.set(raw.OPEN, row["sk"], {"due": clock.now + 100_000})
+    (lost,) = deliver(OPENED)
+    pump.records()
+    clock.tick(61)
+
+    assert platform.pulls.deliveries.take_up() == 1
+    (message,) = pump.messages("pulls")
+    assert json.loads(message["body"]) == {"places": [lost]}

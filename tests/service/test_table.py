@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.table import ThrottledError
+from chalicelib.table import Change, Put, Remove, ThrottledError
 
 
 def rows(platform, number):
@@ -166,3 +166,56 @@ def test_an_item_advances_from_nothing_once(platform):
     item = {"pk": "p", "sk": "head", "version": 1}
 
     assert [platform.table.advance(item, None) for _ in range(2)] == [True, False]
+
+
+def test_writes_are_done_together_or_not_at_all(platform):
+    table = platform.table
+    table.put({"pk": "p", "sk": "held", "owner": "a", "n": 1})
+    writes = [
+        Put({"pk": "p", "sk": "new"}, fresh=True),
+        Change(("p", "held"), sets={"owner": "b"}, adds={"n": 2}, only_if={}),
+        Change(("p", "counted"), adds={"n": 1}, firsts={"since": 5}),
+        Remove(("p", "gone")),
+    ]
+    again = [*writes[1:], Put({"pk": "p", "sk": "new", "n": 9}, fresh=True)]
+
+    assert table.write_all(writes) == []
+    assert table.write_all(again) == [3]
+
+    assert table.get("p", "held") == {"pk": "p", "sk": "held", "owner": "b", "n": 3}
+    assert table.get("p", "counted") == {
+        "pk": "p",
+        "sk": "counted",
+        "n": 1,
+        "since": 5,
+    }
+    assert table.get("p", "new") == {"pk": "p", "sk": "new"}
+
+
+def test_what_was_set_first_stays(platform):
+    change = [Change(("p", "c"), adds={"n": 1}, firsts={"since": 5})]
+    platform.table.write_all(change)
+    platform.table.write_all([Change(("p", "c"), adds={"n": 1}, firsts={"since": 9})])
+
+    assert platform.table.get("p", "c") == {"pk": "p", "sk": "c", "n": 2, "since": 5}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        Put({"pk": "p", "sk": "s", "n": 2}, only_if={"n": 7}),
+        Put({"pk": "p", "sk": "s", "n": 2}, only_if={"n": None}),
+        Change(("p", "s"), sets={"n": 2}, only_if={"n": 7}),
+        Change(("p", "none"), sets={"n": 2}, only_if={}),
+        Change(("p", "none"), sets={"n": 2}, only_if={"owner": None}),
+        Remove(("p", "s"), only_if={"n": 7}),
+        Remove(("p", "none"), only_if={}),
+    ],
+)
+def test_a_write_whose_condition_does_not_hold_is_told(platform, write):
+    platform.table.put({"pk": "p", "sk": "s", "n": 1})
+
+    assert platform.table.write_all([Put({"pk": "p", "sk": "other"}), write]) == [1]
+    assert platform.table.get("p", "s")["n"] == 1
+    assert platform.table.get("p", "other") is None
+    assert platform.table.get("p", "none") is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 
 from chalicelib.pulls.shown import phases, show
 from chalicelib.pulls.state import PullState
+from chalicelib.pulls.store import sortable
 from tests import github
 from tests.github import NUMBER, REPOSITORY, STORY
-from tests.pulls import told
+from tests.pulls import read, told
 
 EVERY = {name: github.load(name) for name in github.SAMPLES}
 FIRST_HEAD = EVERY["pull_request.opened"].body["pull_request"]["head"]["sha"]
@@ -53,6 +56,24 @@ def test_what_is_kept_is_read_back_as_it_was(length: int) -> None:
     state = told([EVERY[name] for name in STORY[:length]])
 
     assert PullState.from_text(REPOSITORY, NUMBER, state.to_text()) == state
+
+
+MOMENTS = st.just("") | st.datetimes().map(lambda d: d.isoformat() + "Z")
+STAMPS = st.tuples(MOMENTS, st.integers(0, 999), st.text("0123456789abcdef,:~-"))
+
+
+@given(STAMPS, STAMPS)
+def test_stamps_sort_in_the_table_as_they_do_here(one: Any, other: Any) -> None:
+    assert (one < other) == (sortable(one) < sortable(other))
+
+
+@pytest.mark.parametrize("name", STORY)
+def test_the_checks_of_the_story_sort_alike_too(name: str) -> None:
+    every = [check for one in EVERY.values() for check in read(one).checks]
+    for check in read(EVERY[name]).checks:
+        for other in every:
+            newer = check.stamp < other.stamp
+            assert newer == (sortable(check.stamp) < sortable(other.stamp))
 
 
 def test_the_whole_story_ends_merged_with_everything_told() -> None:
@@ -251,3 +272,21 @@ def test_a_phase_that_is_not_over_has_no_length() -> None:
     ) | {"created_at": "2026-03-02T09:00:00Z"}
 
     assert set(phases(pull).values()) == {None}
+
+
+def test_the_largest_state_fits_into_one_frame() -> None:
+    wide = "𝄞" * 20_000
+    people = [{"login": "x" * 300} for _ in range(100)]
+    opened = EVERY["pull_request.opened"].having(
+        pull_request__title=wide,
+        pull_request__body=wide,
+        pull_request__labels=[{"name": wide, "color": "ff0000"}] * 100,
+        pull_request__assignees=people,
+        pull_request__requested_reviewers=people,
+    )
+    (facts,) = read(opened).pulls
+    names = tuple(f"{n}/" + "é" * 4_000 for n in range(3_000))
+
+    state = PullState(REPOSITORY, NUMBER).merge(replace(facts, files=names))
+
+    assert len(json.dumps(show(state), ensure_ascii=False).encode()) < 100_000
