@@ -27,7 +27,10 @@ def test_every_queue_is_described(platform):
 
     assert platform.queues.all() == [
         {"name": name, **quiet}
-        for name in ("relay", "routing", "live", "deliveries", "urgent", "chores")
+        for name in (
+            *("relay", "routing", "live", "deliveries", "urgent", "chores"),
+            *("pulls", "insights"),
+        )
     ]
 
 

@@ -53,8 +53,10 @@ def test_the_queues_that_the_application_listens_to():
     assert [event for agent, event in found if agent == "app"] == [
         "chores",
         "deliveries",
+        "insights",
         "live",
         "log-stream",
+        "pulls",
         "routing",
         "urgent",
     ]
