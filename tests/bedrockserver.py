@@ -121,19 +121,42 @@ class Bedrock(Loopback):
         super().__init__()
         self.usual = usual
         self.told: list[Reply | Callable[[], Reply]] = []
+        #: Whose requests are known here.
+        self.access_key, self.secret_key = ACCESS_KEY, SECRET_KEY
 
     @property
     def questions(self) -> list[Any]:
         return [request.json for request in self.requests]
 
     def answer(self, request: Request) -> Reply:
-        refused = _unsigned(request) or _refused(request)
+        refused = self._unsigned(request) or _refused(request)
         if refused is not None:
             return refused
         if self.told:
             told = self.told.pop(0)
             return told if isinstance(told, Reply) else told()
         return self._usual(request.json)
+
+    def _unsigned(self, request: Request) -> Reply | None:
+        given = request.headers.get("authorization", "")
+        if not given:
+            text = "Missing Authentication Token"
+            return refusal(403, "MissingAuthenticationTokenException", text)
+        found = _AUTHORIZATION.fullmatch(given)
+        if found is None:
+            text = "Authorization header requires 'Credential' parameter."
+            return refusal(403, "IncompleteSignatureException", text)
+        if found[1] != self.access_key:
+            text = "The security token included in the request is invalid."
+            return refusal(403, "UnrecognizedClientException", text)
+        if found[3] != REGION or found[4] != "bedrock":
+            text = "Credential should be scoped to correct service: 'bedrock'."
+            return refusal(403, "InvalidSignatureException", text)
+        expected = _signature(self.secret_key, request, *found.groups()[1:5])
+        if not hmac.compare_digest(expected, found[6]):
+            text = "The request signature we calculated does not match the signature you provided."
+            return refusal(403, "InvalidSignatureException", text)
+        return None
 
     def _usual(self, question: Any) -> Reply:
         config = question.get("toolConfig")
@@ -144,28 +167,9 @@ class Bedrock(Loopback):
         return answer(used(self.usual, name))
 
 
-def _unsigned(request: Request) -> Reply | None:
-    given = request.headers.get("authorization", "")
-    if not given:
-        text = "Missing Authentication Token"
-        return refusal(403, "MissingAuthenticationTokenException", text)
-    found = _AUTHORIZATION.fullmatch(given)
-    if found is None:
-        text = "Authorization header requires 'Credential' parameter."
-        return refusal(403, "IncompleteSignatureException", text)
-    if found[1] != ACCESS_KEY:
-        text = "The security token included in the request is invalid."
-        return refusal(403, "UnrecognizedClientException", text)
-    if found[3] != REGION or found[4] != "bedrock":
-        text = "Credential should be scoped to correct service: 'bedrock'."
-        return refusal(403, "InvalidSignatureException", text)
-    if not hmac.compare_digest(_signature(request, *found.groups()[1:5]), found[6]):
-        text = "The request signature we calculated does not match the signature you provided."
-        return refusal(403, "InvalidSignatureException", text)
-    return None
-
-
-def _signature(request: Request, day: str, region: str, service: str, signed: str):
+def _signature(
+    secret: str, request: Request, day: str, region: str, service: str, signed: str
+) -> str:
     names = signed.split(";")
     canonical = "\n".join(
         [
@@ -183,7 +187,7 @@ def _signature(request: Request, day: str, region: str, service: str, signed: st
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     moment = request.headers["x-amz-date"]
     text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{digest}"
-    key = f"AWS4{SECRET_KEY}".encode()
+    key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return hmac.digest(key, text.encode(), "sha256").hex()

@@ -44,6 +44,8 @@ class RunningPlatform:
         self.port, self.emulator_port = free_port(), free_port()
         self.settings = settings
         self.root = ROOT
+        #: What is sent with every request, where the platform asks for keys.
+        self.key = ""
         self.output: list[str] = []
         self._process: subprocess.Popen[str] | None = None
         self._ready = threading.Event()
@@ -171,6 +173,8 @@ class RunningPlatform:
         """Ask the friendly address; return status and JSON."""
         raw = None if body is None else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.key:
+            named = {"Authorization": f"Bearer {self.key}", **named}
         return self.send(
             path, raw, {"Content-Type": "application/json", **named}, method
         )

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests import github
+from tests.e2e.following import deliver
+from tests.e2e.outside import USUAL, Outside
 from tests.e2e.pulls import PullsServer, ago, flow, insight, metrics, pull
 from tests.e2e.running import RunningPlatform
+from tests.geminiserver import answer
+from tests.github import NUMBER
+from tests.pulls import added, file
 
 pytestmark = pytest.mark.browser
 
@@ -475,3 +483,37 @@ def test_what_fails_is_told_where_it_failed_and_tried_again(
     page.goto(f"{address}/octo/shop/404")
     expect(drawer(page, 404)).to_contain_text("There is none.")
     page.close()
+
+
+def test_what_github_tells_moves_the_card_and_the_drawer_tells_the_insight(
+    page: Page, running: RunningPlatform, outside: Outside
+) -> None:
+    name = f"page/p{uuid4().hex[:8]}"
+    files = [file("retry.py", added("try again"))]
+    outside.github.add(name, files={NUMBER: files})
+
+    def tell(*names: str) -> None:
+        deliver(running, *(github.load(one).in_repository(name) for one in names))
+
+    tell("pull_request.opened")
+    page.goto(f"{running.address}/pulls?repository={name}")
+    expect(column(page, "Pending")).to_contain_text("Fix payment processing")
+    live(page)
+    page.evaluate("window.asBefore = true")
+
+    tell("check_run.created")
+    expect(column(page, "Building")).to_contain_text("1 of 1 running")
+    tell("check_run.completed.failure")
+    expect(column(page, "Failed")).to_contain_text("1 of 1 failed")
+    page.locator(f".card[data-key='{name}/{NUMBER}']").click()
+    shown = page.get_by_role("complementary", name=f"Pull request {name}#{NUMBER}")
+    expect(shown).to_contain_text(USUAL["summary"])
+    high = {**USUAL, "risk_level": "high", "summary": "Charges are made twice."}
+    outside.gemini.told_of[name] = [answer(json.dumps(high))]
+    files.append(file("charge.py", added("again")))
+    tell("pull_request.synchronize")
+    expect(shown).to_contain_text("Charges are made twice.")
+    expect(column(page, "Pending")).to_contain_text("High risk")
+    tell("pull_request_review.submitted.approved")
+    expect(column(page, "Approved")).to_have_count(1)
+    assert page.evaluate("window.asBefore") is True
