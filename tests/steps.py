@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -126,6 +127,18 @@ def dying(monkeypatch: Any, owner: type, verb: str, nth: int, *, noted: bool) ->
         raise SystemExit
 
     monkeypatch.setattr(owner, verb, die)
+
+
+def one_update_at_a_time(platform: Any) -> None:
+    """Let moto update items as DynamoDB does: of two at once, one after the other."""
+    alone = threading.Lock()
+    update = platform.aws.dynamodb.update_item
+
+    def update_alone(**asked: Any) -> Any:
+        with alone:
+            return update(**asked)
+
+    platform.aws.dynamodb.update_item = update_alone
 
 
 def subscribe(platform: Any, url: str, topics: Any = "**", **wish: Any) -> Any:

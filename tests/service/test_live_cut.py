@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.live import service
 from chalicelib.live.store import ConnectionStore
-from tests.steps import connect, greeted, publish, say
+from tests.steps import connect, greeted, one_update_at_a_time, publish, say
 
 SUBSCRIBE = {"type": "subscribe", "subscription": {"topics": ["*"]}}
 
@@ -268,6 +268,7 @@ def test_a_router_that_resumed_is_told_how_far_it_is(platform, pump, gateway, cl
 
 def test_messages_answered_side_by_side_keep_every_subscription(platform, pump):
     greeted(pump, channel="router")
+    one_update_at_a_time(platform)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: say(platform, "c1", SUBSCRIBE), range(4)))

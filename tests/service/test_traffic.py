@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from chalicelib.graphs.counting import MOST_EDGES, TrafficCounter
 from chalicelib.graphs.flows import Way
 from chalicelib.graphs.traffic import Traffic
-from tests.steps import connect, greeted, publish, say, subscribe
+from tests.steps import (
+    connect,
+    greeted,
+    one_update_at_a_time,
+    publish,
+    say,
+    subscribe,
+)
 
 HOUR = 3_600
 DAY = 24 * HOUR
@@ -274,15 +279,7 @@ def test_an_item_that_is_full_tells_how_much_it_did_not_take(platform, clock):
 def test_functions_that_count_side_by_side_lose_nothing(platform, clock):
     from concurrent.futures import ThreadPoolExecutor
 
-    # DynamoDB does one update of an item after the other; moto does not.
-    one_at_a_time = threading.Lock()
-    update = platform.aws.dynamodb.update_item
-
-    def update_alone(**asked):
-        with one_at_a_time:
-            return update(**asked)
-
-    platform.aws.dynamodb.update_item = update_alone
+    one_update_at_a_time(platform)
 
     def count(n):
         counter = TrafficCounter(platform.table, clock, shard=n % 2)
