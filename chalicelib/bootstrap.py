@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib import config, health
 from chalicelib.auth import require_topics
-from chalicelib.foundation import Foundation
+from chalicelib.backbone import Backbone
 from eventyard import __version__
 
 if TYPE_CHECKING:
     from chalicelib.aws import Item
-    from chalicelib.events.agenda import Agenda
-    from chalicelib.events.audit import Audit
-    from chalicelib.events.causality import Causality
-    from chalicelib.events.chores import Chores
-    from chalicelib.events.exports import Exports
-    from chalicelib.events.jobs import Jobs
-    from chalicelib.events.publication import Draft, Published
-    from chalicelib.events.purge import Purges
-    from chalicelib.events.requests import Requests
+    from chalicelib.backbone import Handlers
     from chalicelib.events.routing import Router
-    from chalicelib.events.schedule import Schedule
-    from chalicelib.events.service import EventService
-    from chalicelib.events.streams import Streams
     from chalicelib.graphs.parts import Graphs
     from chalicelib.graphs.store import Version
     from chalicelib.live.service import LiveService
     from chalicelib.live.store import Connection
     from chalicelib.live.watching import Watching
     from chalicelib.pulls.parts import Pulls
-    from chalicelib.sources.service import SourceService
     from chalicelib.subscriptions.parts import Subscribed
     from chalicelib.wire import Placed
     from eventyard.core.event import Event
@@ -42,7 +30,7 @@ PUBLISH: Final = "events:publish"
 _COUNTED: Final = 100
 
 
-class Platform(Foundation):
+class Platform(Backbone):
     """
     Everything a function may need, made when it is first touched.
 
@@ -50,115 +38,11 @@ class Platform(Foundation):
     inside the properties.
     """
 
-    @cached_property
-    def events(self) -> EventService:
-        """Return the verbs of events."""
-        from chalicelib.events.claims import Claims
-        from chalicelib.events.service import EventService
+    def _due(self) -> Handlers:
+        return {**super()._due(), "delivery": self._send_on}
 
-        claims = Claims(self.table, self.settings.retention_days)
-        return EventService(
-            self.log, claims, self._schedule, self._answer, self.schemas.vet
-        )
-
-    def _schedule(
-        self, drafts: Sequence[Draft], by: str, key: str | None
-    ) -> list[Published]:
-        # Made when something is scheduled, which most functions never see.
-        return self.schedule.accept(drafts, by, key)
-
-    def _answer(self, drafts: Sequence[Draft], by: str) -> list[Published]:
-        return self.requests.answer(drafts, by)
-
-    @cached_property
-    def requests(self) -> Requests:
-        """Return the events that ask, and their answers."""
-        from chalicelib.events.requests import Requests
-
-        return Requests(self.table, self.log, self.events.check)
-
-    @cached_property
-    def causality(self) -> Causality:
-        """Return what tells the path of one event."""
-        from chalicelib.events.causality import Causality
-
-        return Causality(self.log, self._causes, self.events.locate)
-
-    @cached_property
-    def streams(self) -> Streams:
-        """Return the event streams."""
-        from chalicelib.events.streams import Streams
-
-        return Streams(self.table, self.log, self.events.claims, self.events.admit)
-
-    @cached_property
-    def schedule(self) -> Schedule:
-        """Return the events that are to be published later."""
-        from chalicelib.events.schedule import Schedule
-
-        return Schedule(self.table, self.events, self.agenda, self.chores.send)
-
-    @cached_property
-    def audit(self) -> Audit:
-        """Return the audit trail."""
-        from chalicelib.events.audit import Audit
-
-        return Audit(self.events)
-
-    @cached_property
-    def agenda(self) -> Agenda:
-        """Return what is to be done later."""
-        from chalicelib.events.agenda import Agenda
-
-        return Agenda(self.table, self._handlers())
-
-    def _handlers(self) -> dict[str, Callable[[Item], None]]:
-        # What each kind of agenda row means; lambdas, so that nothing is made early.
-        return {
-            "scheduled": lambda ref: self.schedule.deliver(ref["key"]),
-            "delivery": self._send_on,
-        }
-
-    @cached_property
-    def chores(self) -> Chores:
-        """Return the small pieces of work that functions leave to a queue."""
-        from chalicelib.events.chores import Chores
-
-        handlers: dict[str, Callable[[Item], None]] = {
-            "agenda": lambda _: self._tick(),
-            "walk": self._walk,
-            "export": self._export,
-            "purge": self._purge,
-            "scheduled": lambda chore: self.schedule.deliver(chore["key"]),
-        }
-        return Chores(self.aws, self.settings.chores_queue_url, self._dead, handlers)
-
-    @cached_property
-    def exports(self) -> Exports:
-        """Return the exports to files."""
-        from chalicelib.events.exports import KEPT_SECONDS, Exports, Files
-
-        jobs = self._jobs("export", "exp_", KEPT_SECONDS)
-        files = Files(self.aws, self.settings.bucket)
-        return Exports(jobs, self.exporter, files, self.audit.tell)
-
-    @cached_property
-    def purges(self) -> Purges:
-        """Return what deletes old events."""
-        from chalicelib.events.purge import KEPT_SECONDS, Purges
-
-        jobs = self._jobs("purge", "prg_", KEPT_SECONDS)
-        return Purges(jobs, self.log, self.audit.tell)
-
-    def _jobs(self, kind: str, prefix: str, kept_seconds: int) -> Jobs:
-        from chalicelib.events.jobs import Jobs
-
-        return Jobs(
-            self.table, kind, prefix, kept_seconds, self._leave, self.log.now_ms
-        )
-
-    def _tick(self) -> None:
-        self.agenda.tick()
+    def _chores(self) -> Handlers:
+        return {**super()._chores(), "walk": self._walk}
 
     @cached_property
     def router(self) -> Router:
@@ -229,21 +113,6 @@ class Platform(Foundation):
             ),
         )
 
-    @cached_property
-    def sources(self) -> SourceService:
-        """Return the verbs of those who send webhooks."""
-        from chalicelib.sources.service import SourceService
-        from chalicelib.sources.store import SourceStore
-
-        return SourceService(SourceStore(self.table), self._take_in, self.audit.tell)
-
-    def _take_in(self, event: Event, by: str, key: str | None) -> Mapping[str, Any]:
-        from chalicelib.events.publication import Draft
-
-        draft = Draft(event, own_id=key is None, dated=False)
-        (told,) = self.events.publish([draft], by=by, idempotency_key=key)
-        return told.to_dict()
-
     # Methods rather than what they name: nothing is made before it is needed.
 
     def _put_off(self, name: str, at_ms: int, ref: Item) -> None:
@@ -254,15 +123,6 @@ class Platform(Foundation):
 
     def _walk(self, chore: Item) -> None:
         self.subscribed.walks.step(chore)
-
-    def _export(self, chore: Item) -> None:
-        self.exports.step(chore)
-
-    def _purge(self, chore: Item) -> None:
-        self.purges.step(chore)
-
-    def _leave(self, chore: Item) -> None:
-        self.chores.send(chore)
 
     @cached_property
     def watching(self) -> Watching:
