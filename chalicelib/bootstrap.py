@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chalicelib.events.routing import Router
     from chalicelib.graphs.parts import Graphs
     from chalicelib.graphs.store import Version
+    from chalicelib.jobs.parts import Jobs
     from chalicelib.live.service import LiveService
     from chalicelib.live.store import Connection
     from chalicelib.live.watching import Watching
@@ -39,7 +40,7 @@ class Platform(Backbone):
     """
 
     def _due(self) -> Handlers:
-        return {**super()._due(), "delivery": self._send_on}
+        return {**super()._due(), "delivery": self._send_on, "job": self._job_due}
 
     def _chores(self) -> Handlers:
         return {**super()._chores(), "walk": self._walk}
@@ -113,6 +114,25 @@ class Platform(Backbone):
             ),
         )
 
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Return everything about job services."""
+        from chalicelib.jobs.parts import Jobs, Needs
+
+        return Jobs(
+            self.settings,
+            self.aws,
+            self.table,
+            Needs(
+                new_key=self.log.new_key,
+                log_item=self.log.item,
+                put_blob=self.log.blobs.put,
+                get_blob=self.log.blobs.get,
+                later=self._row_for_later,
+                bury=self._dead.bury,
+            ),
+        )
+
     # Methods rather than what they name: nothing is made before it is needed.
 
     def _put_off(self, name: str, at_ms: int, ref: Item) -> None:
@@ -120,6 +140,12 @@ class Platform(Backbone):
 
     def _send_on(self, ref: Item) -> None:
         self.subscribed.work.put_off_until_now(ref)
+
+    def _row_for_later(self, kind: str, name: str, at_ms: int, ref: Item) -> Item:
+        return self.agenda.row(kind, name, at_ms, ref)
+
+    def _job_due(self, ref: Item) -> None:
+        self.jobs.repairs.due(ref)
 
     def _walk(self, chore: Item) -> None:
         self.subscribed.walks.step(chore)
@@ -247,10 +273,17 @@ class Platform(Backbone):
         done = self.agenda.tick()
         self.traffic.roll_up()
         taken = self.pulls.deliveries.take_up()
+        died = self.jobs.repairs.sweep()
         relayed = self.relay.catch_up()
         # Last, because it waits for others: all that is our own is repaired by then.
         self.pulls.reconciler.tick()
-        return {"relayed": relayed, "gone": gone, "done": done, "taken_up": taken}
+        return {
+            "relayed": relayed,
+            "gone": gone,
+            "done": done,
+            "taken_up": taken,
+            "died": died,
+        }
 
 
 @lru_cache(maxsize=1)

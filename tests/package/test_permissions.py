@@ -293,7 +293,7 @@ def test_the_sweep_is_allowed_all_it_does(platform, http, gateway, calls):
     platform.traffic.clock = lambda: later + 7_200
     calls.clear()
 
-    told = {"relayed": 1, "gone": 1, "done": 2, "taken_up": 0}
+    told = {"relayed": 1, "gone": 1, "done": 2, "taken_up": 0, "died": 0}
     assert platform.sweep() == told
 
     assert {"sns:Publish", "dynamodb:DeleteItem"} <= calls <= allowed("Sweep")
