@@ -17,8 +17,9 @@ from eventyard.core.wire import dumps, loads
 #: What one transaction takes at most, beside its condition: rows, and bytes.
 _TOGETHER: Final = 50
 _TOGETHER_BYTES: Final = 1_000_000
-#: A page of rows, and with that one row: an answer has 6 MB.
+#: A page of rows; an answer has 6 MB.
 PAGE_BYTES: Final = 4_000_000
+_ROW_BYTES: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -56,9 +57,9 @@ class ResultRows:
 
     def _item(self, job_id: str, key: str, row: Mapping[str, Any], ttl: int) -> Item:
         text = dumps(dict(row))
-        if size(text) > PAGE_BYTES:
+        if size(text) > _ROW_BYTES:
             raise PayloadTooLargeError(
-                f"A row of results may have {PAGE_BYTES} bytes, not {size(text)}."
+                f"A row of results may have {_ROW_BYTES} bytes, not {size(text)}."
             )
         return {
             "pk": _partition(job_id),
@@ -69,14 +70,14 @@ class ResultRows:
         }
 
     def page(
-        self, job_id: str, cursor: str | None, limit: int
+        self, job_id: str, cursor: str | None, limit: int, room: int = PAGE_BYTES
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return rows behind a cursor, and where they go on."""
+        """Return rows behind a cursor, at least one, and where they go on."""
         found: list[dict[str, Any]] = []
         held, last = 0, cursor
         for item in self.table.query(_partition(job_id), after=cursor):
             text = self.texts.text(item)
-            if found and (len(found) == limit or held + size(text) > PAGE_BYTES):
+            if found and (len(found) == limit or held + size(text) > room):
                 return found, last
             found.append(loads(text))
             held += size(text)

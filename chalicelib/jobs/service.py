@@ -23,7 +23,7 @@ from chalicelib.jobs.model import (
 from chalicelib.jobs.outcomes import Outcome
 from chalicelib.jobs.ready import Ready
 from chalicelib.jobs.registry import Registry, queue_for
-from chalicelib.jobs.rows import ResultRows
+from chalicelib.jobs.rows import PAGE_BYTES, ResultRows
 from chalicelib.jobs.settle import AGENDA, Settler
 from chalicelib.jobs.store import DATA, JobStore, idempotency_key, singleton_key
 from chalicelib.jobs.texts import LARGE, SMALL, Texts, size
@@ -59,6 +59,15 @@ class Submitted:
     row: JobRow
     position: int | None
     known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A page of what came of a job, and where it goes on."""
+
+    job: dict[str, Any]
+    rows: list[dict[str, Any]]
+    cursor: str | None
 
 
 @dataclass(slots=True)
@@ -153,23 +162,29 @@ class JobService:
             raise ConflictError(
                 "This idempotency key was used for another job.",
                 code="idempotency_key_reused",
+                details={"job_id": held["job"]},
             )
         return found[0]
 
     def get(self, job_id: str, name: str | None = None) -> dict[str, Any]:
         """Tell all of a job; raises NotFoundError."""
         row, run = self._found(job_id, name)
+        position = self.ready.position(row)
+        return {**self._told(row, run), "queue_position": position}
+
+    def _told(self, row: JobRow, run: Item | None) -> dict[str, Any]:
         told = shown(row, run)
         for text in told.pop("beside"):
-            found = self.texts.read(job_id, text)
+            found = self.texts.read(row.id, text)
             told[text] = None if found is None else loads(found)
-        told["queue_position"] = self.ready.position(row)
         return told
 
     def _found(self, job_id: str, name: str | None) -> tuple[JobRow, Item | None]:
         found = self.store.get(job_id)
         if found is None or name not in (None, found[0].service):
-            raise NotFoundError(f"There is no job {job_id:.64}.")
+            raise NotFoundError(
+                f"There is no job {job_id:.64}.", details={"job_id": job_id}
+            )
         return found
 
     def page(
@@ -188,7 +203,7 @@ class JobService:
         wanted = list(dict.fromkeys(ids[:limit]))
         more = ids[limit - 1].removeprefix(PREFIX) if len(ids) > limit else None
         found = [shown(*one) for one in self.store.get_each(wanted)]
-        return [{**one, "large": one.pop("beside")} for one in found], more
+        return [{"large": one.pop("beside"), **one} for one in found], more
 
     def cancel(self, job_id: str, name: str, by: Principal) -> tuple[JobRow, str]:
         """
@@ -217,7 +232,7 @@ class JobService:
         if row.is_over:
             raise ConflictError(
                 f"This job has ended: it is {row.status}.",
-                details={"status": row.status},
+                details={"job_id": row.id, "status": row.status},
             )
         if run is None:
             done = self.settler.end_waiting(
@@ -233,10 +248,13 @@ class JobService:
 
     def results(
         self, job_id: str, name: str, cursor: str | None, limit: int
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return rows of results, and where they go on; raises NotFoundError."""
-        self._found(job_id, name)
-        return self.rows.page(job_id, cursor, limit)
+    ) -> Results:
+        """Return a page of what came of a job; raises NotFoundError."""
+        job = self._told(*self._found(job_id, name))
+        # What came of it whole stands in the same answer.
+        room = PAGE_BYTES - size(dumps(job["result"]))
+        rows, further = self.rows.page(job_id, cursor, limit, room)
+        return Results(job, rows, further)
 
     def stats(self, name: str) -> dict[str, Any]:
         """Count the jobs of a service."""

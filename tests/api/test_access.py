@@ -63,6 +63,8 @@ SCOPES = {
     "events:subscribe",
     "graph:read",
     "graph:write",
+    "jobs:read",
+    "jobs:submit",
     "pulls:read",
     "pulls:write",
 }

@@ -230,7 +230,7 @@ def test_a_result_over_200_kb_and_a_large_row_rest_in_the_bucket(
     pump.run()
 
     assert jobs.service.get(row.id)["result"] == {"large": "z" * 250_000}
-    (shown,), _ = jobs.service.results(row.id, NAME, None, 10)
+    (shown,) = jobs.service.results(row.id, NAME, None, 10).rows
     assert shown["text"] == "x" * 250_000
     names = platform.aws.s3.list_objects_v2(Bucket=platform.settings.bucket)
     assert names["KeyCount"] == 3
@@ -248,11 +248,11 @@ def test_results_are_read_in_pages_and_the_same_key_replaces(jobs, pump, monkeyp
     row = submit(jobs)
     pump.run()
 
-    page, cursor = jobs.service.results(row.id, NAME, None, 3)
-    rest, end = jobs.service.results(row.id, NAME, cursor, 3)
-    found = {one["key"]: one["n"] for one in page + rest}
+    page = jobs.service.results(row.id, NAME, None, 3)
+    rest = jobs.service.results(row.id, NAME, page.cursor, 3)
+    found = {one["key"]: one["n"] for one in page.rows + rest.rows}
     assert found == {"0": 0, "1": 11, "2": 2, "3": 3, "4": 4}
-    assert (len(page), len(rest), end) == (3, 2, None)
+    assert (len(page.rows), len(rest.rows), rest.cursor) == (3, 2, None)
     assert jobs.rows.count(row.id) == (4, 1)
 
 
@@ -337,7 +337,7 @@ def test_who_runs_stops_at_the_next_step_and_keeps_what_it_has(
     told = jobs.service.get(row.id)
     assert asked == ["It stops at its next step.", "running", True]
     assert (told["status"], told["progress"]) == ("cancelled", 0.6)
-    assert len(jobs.service.results(row.id, NAME, None, 10)[0]) == 3
+    assert len(jobs.service.results(row.id, NAME, None, 10).rows) == 3
     assert Steps.done == [(1, 0), (1, 1), (1, 2)]
     assert kinds(platform, row.id)[-1] == "cancelled"
 

@@ -28,7 +28,7 @@ def told(jobs, row):
 
 
 def rows_of(jobs, row):
-    return {one["key"] for one in jobs.service.results(row.id, NAME, None, 100)[0]}
+    return {one["key"] for one in jobs.service.results(row.id, NAME, None, 100).rows}
 
 
 @pytest.fixture
@@ -447,7 +447,7 @@ def test_a_worker_that_was_away_too_long_writes_nothing_any_more(
 
     assert jobs.store.get(first.row.id) == before
     assert jobs.texts.read(first.row.id, "checkpoint") is None
-    assert jobs.service.results(first.row.id, NAME, None, 10)[0] == []
+    assert jobs.service.results(first.row.id, NAME, None, 10).rows == []
     assert second.lease.read()["node"] == "second"
 
 
