@@ -14,7 +14,7 @@ from chalicelib.table import Table
 #: Of more submitters than this with work of one priority some are chosen by chance.
 _MOST_ASKED: Final = 100
 #: Places in the queue are counted up to here.
-MOST_COUNTED: Final = 1_000
+_MOST_COUNTED: Final = 1_000
 _END: Final = "~"
 
 
@@ -86,18 +86,13 @@ class Ready:
         found = self.table.query(
             _partition(row.queue),
             until=f"{rank}#{_END}",
-            limit=MOST_COUNTED + 1,
+            limit=_MOST_COUNTED + 1,
             fields=("sk",),
         )
         before = [one["sk"] for one in found]
-        if len(before) > MOST_COUNTED:
+        if len(before) > _MOST_COUNTED:
             return None
         return 1 + sum(1 for sk in before if _goes_before(sk, rank, row.ulid))
-
-    def count(self, queue: str, limit: int = MOST_COUNTED) -> int:
-        """Count what is ready, up to a limit."""
-        found = self.table.query(_partition(queue), limit=limit, fields=("sk",))
-        return sum(1 for _ in found)
 
     def left_lying(self, queue: str, before: float, limit: int) -> int:
         """Count what has been ready since before a moment, among the first so many."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from chalicelib.aws import Item
 from chalicelib.jobs.claims import is_expired
@@ -51,18 +51,17 @@ class Repairs:
 
     def retry(self, job_id: str) -> JobRow | None:
         """Make a job ready whose next try is due; None when there is none."""
-        missing: list[None] = []
 
-        def act() -> JobRow | list[None] | None:
+        def act() -> JobRow | Literal[False] | None:
             found = self.store.get(job_id)
             if found is None or not self._is_due(found[0]):
-                return missing
+                return False
             row = found[0]
             new = replace(row, due=None, ready=ready_key(row))
             return self.store.change(row, new, None)[0]
 
-        done = self.store.patiently(act)
-        return done if isinstance(done, JobRow) else None
+        done: JobRow | Literal[False] = self.store.patiently(act)
+        return done or None
 
     def _is_due(self, row: JobRow) -> bool:
         soon = self.store.clock() + _SKEW_S

@@ -63,8 +63,8 @@ class RunningJob:
         """Keep how far it is, tell it now and then, and stop if somebody asked."""
         self._note(share, facts)
         now = self._lease.store.clock()
-        last = self._row.progress >= 1.0
-        if last or now - self._told_at >= _TOLD_EVERY_S:
+        # What is not told now is told by the next report, or by the end of the job.
+        if now - self._told_at >= _TOLD_EVERY_S:
             self._told_at = now
             self._tell()
         if self._lease.read().get("cancel"):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from chalicelib.aws import Item
 from chalicelib.jobs.model import JobRow, run_key
 from chalicelib.jobs.outcomes import Outcome, Seen, after
 from chalicelib.jobs.store import JobStore
-from chalicelib.jobs.texts import SMALL, Texts, size
+from chalicelib.jobs.texts import SMALL, Texts, size, text_key
 from chalicelib.table import Put, Remove, Write
 from chalicelib.telemetry import log
 from eventyard.core.wire import loads
 
 AGENDA: Final = "job"
 RESULT: Final = "result"
-_GONE: Final = object()
+#: What becomes of a job; False: it is somebody else's by now; None: begin again.
+Done = JobRow | Literal[False] | None
 
 
 @dataclass(slots=True)
@@ -46,19 +47,19 @@ class Settler:
         `seen` is what the owner knows beyond what the run says. `silent_since`: only if
         the lease still ends then.
         """
-        result = self._result(job_id, outcome)
+        body = self._body(outcome)
 
-        def act() -> object:
+        def act() -> Done:
             found = self.store.get(job_id)
             run = found[1] if found else None
             if found is None or run is None or not _is(run, owner, silent_since):
-                return _GONE
-            known = {**run, **(seen or {})}
-            same = {"owner": owner, "cancel": run.get("cancel"), "until": run["until"]}
-            # Its own sign of life may come in between; it is the same owner.
-            same = same if silent_since is not None else _without_until(same)
+                return False
+            same = {"owner": owner, "cancel": run.get("cancel")}
+            if silent_since is not None:  # else its own sign of life may come between
+                same["until"] = silent_since
             gone = Remove(run_key(job_id), only_if=same)
-            return self._write(found[0], outcome, _seen(known), gone, *result)
+            known = _seen({**run, **(seen or {})})
+            return self._write(found[0], outcome, known, gone, body=body)
 
         return self._told(job_id, self.store.patiently(act))
 
@@ -71,17 +72,17 @@ class Settler:
     ) -> JobRow | None:
         """End a job that nobody does; None when that does not hold any more."""
 
-        def act() -> object:
+        def act() -> Done:
             found = self.store.get(job_id)
             if found is None or not found[0].waits or not still(found[0]):
-                return _GONE
+                return False
             row = found[0]
             return self._write(row, outcome, _kept(row), told=told)
 
         return self._told(job_id, self.store.patiently(act))
 
-    def _told(self, job_id: str, done: object) -> JobRow | None:
-        if isinstance(done, JobRow):
+    def _told(self, job_id: str, done: JobRow | Literal[False]) -> JobRow | None:
+        if done:
             self._go_on(done)
             return done
         log("a job is somebody else's by now", job=job_id)
@@ -93,24 +94,29 @@ class Settler:
         outcome: Outcome,
         seen: Seen,
         *more: Write,
+        body: Item | None = None,
         told: Mapping[str, Any] | None = None,
     ) -> JobRow | None:
         new, kind = after(row, outcome, seen, self.store.clock())
-        new = _with_result(new, outcome)
-        agenda = []
+        beside = []
+        if body is not None:
+            pk, sk = text_key(row.id, RESULT)
+            beside.append(Put({"pk": pk, "sk": sk, "ttl": new.ttl, **body}))
+            new = replace(new, beside=(*row.beside, RESULT))
+        elif outcome.result is not None:
+            new = replace(new, result=outcome.result)
         if new.due is not None:
             ref = {"job": row.id, "what": "retry"}
-            at_ms = int(new.due * 1000)
-            agenda = [Put(self.later(AGENDA, f"{row.id}#retry", at_ms, ref))]
-        done, _ = self.store.change(row, new, kind, *more, *agenda, told=told)
+            name, at_ms = f"{row.id}#retry", int(new.due * 1000)
+            beside.append(Put(self.later(AGENDA, name, at_ms, ref)))
+        done, _ = self.store.change(row, new, kind, *more, *beside, told=told)
         return done
 
-    def _result(self, job_id: str, outcome: Outcome) -> list[Write]:
+    def _body(self, outcome: Outcome) -> Item | None:
+        """Return what holds a result that does not rest in its job."""
         if outcome.result is None or size(outcome.result) <= SMALL:
-            return []
-        found = self.store.get(job_id)
-        ttl = int(self.store.clock()) + found[0].keep_s if found else None
-        return [Put(self.texts.item(job_id, RESULT, outcome.result, ttl))]
+            return None
+        return self.texts.body(outcome.result)
 
     def _go_on(self, row: JobRow) -> None:
         """Wake somebody up; where this is never done the schedule finds out."""
@@ -120,20 +126,8 @@ class Settler:
             self.wake(row.queue, {}, 0)
 
 
-def _with_result(row: JobRow, outcome: Outcome) -> JobRow:
-    if outcome.result is None:
-        return row
-    if size(outcome.result) <= SMALL:
-        return replace(row, result=outcome.result)
-    return replace(row, beside=(*row.beside, RESULT))
-
-
 def _is(run: Item, owner: str, silent_since: float | None) -> bool:
     return run["owner"] == owner and silent_since in (None, run["until"])
-
-
-def _without_until(same: Item) -> Item:
-    return {name: value for name, value in same.items() if name != "until"}
 
 
 def _seen(run: Mapping[str, Any]) -> Seen:

@@ -45,22 +45,27 @@ def test_a_job_is_done_and_each_transition_is_told_once(platform, jobs, pump, cl
         "submitted",
         "started",
         "progress",
-        "progress",
         "completed",
     ]
     told = events(platform, row.id)
-    assert [e.payload["revision"] for e in told] == [1, 2, 3, 4, 5]
+    assert [e.payload["revision"] for e in told] == [1, 2, 3, 4]
     assert {e.payload["service_name"] for e in told} == {NAME}
     assert told[2].payload["steps_done"] == 1
     assert told[-1].payload["status"] == "completed"
 
 
-def test_progress_is_told_once_a_second_and_at_the_end(platform, jobs, pump, clock):
+def test_progress_is_told_once_a_second_and_at_the_end(
+    platform, jobs, pump, clock, monkeypatch
+):
     row = submit(jobs, data={"steps": 6})
+    # The fourth step begins a second after the first one was told of.
+    late = staticmethod(lambda _, n: clock.tick(1 if n == 3 else 0))
+    monkeypatch.setattr(Steps, "at_step", late)
     pump.run()
 
     shares = [e.payload["progress"] for e in events(platform, row.id)]
-    assert shares == [0, 0, 0.1667, 1, 1]
+    assert shares == [0, 0, 0.1667, 0.6667, 1]
+    assert events(platform, row.id)[-1].payload["steps_done"] == 6
 
 
 def test_a_job_that_is_not_valid_is_refused_and_leaves_nothing(platform, jobs):
@@ -99,6 +104,23 @@ def test_who_submits_little_does_not_wait_behind_who_submits_much(jobs):
 
     assert turns == [many[0].id, one.id, many[1].id, many[2].id]
     assert jobs.claims.take("jobs", "n") is None
+
+
+def test_of_very_many_submitters_everybody_has_a_turn(jobs, monkeypatch):
+    from chalicelib.jobs import ready
+
+    monkeypatch.setattr(ready, "_MOST_ASKED", 1)
+    rows = {submit(jobs, caller(str(n)), data={"steps": 0}).id for n in range(4)}
+
+    assert {jobs.claims.take("jobs", f"n{n}").row.id for n in range(4)} == rows
+
+
+def test_what_lies_in_everybodys_way_is_taken_out_of_it(platform, jobs):
+    gone, row = submit(jobs, priority=9), submit(jobs)
+    platform.table.delete(f"job#{gone.id}", "job")
+
+    assert jobs.claims.take("jobs", "n").row.id == row.id
+    assert jobs.ready.pick("jobs", {}) is None
 
 
 def test_a_place_in_the_queue_counts_who_goes_before(jobs):
