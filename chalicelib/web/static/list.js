@@ -1,7 +1,7 @@
 // A list of the server's, by pages: its tools, its table, and what stands there when it
 // is empty or failed.
 
-import { html, useRef } from "./preact-htm.js";
+import { html, useRef, useState } from "./preact-htm.js";
 import { enterTable, useHotkeys } from "./hooks.js";
 import { Table } from "./table.js";
 import { Announce, ErrorPanel, Skeleton, plural } from "./ui.js";
@@ -41,6 +41,39 @@ export function Nothing({ list, empty }) {
 function More({ list, noun }) {
   if (!list.more) return html`<p class="foot muted">${plural(list.rows.length, noun)}.</p>`;
   return html`<p class="foot"><button type="button" class="button" disabled=${list.busy} onClick=${list.loadMore}>${list.busy ? "Loading …" : "Load more"}</button></p>`;
+}
+
+/**
+ * Rows that come or move would make a table jump while somebody reads: they wait.
+ *
+ * `keyOf(row)`, `at(row)` by which they stand newest first, and `isOther(row, before)`,
+ * which tells whether a row that changed belongs elsewhere. Answers with the rows as
+ * they are to be shown, how many are `waiting`, and what lets them in.
+ */
+export function useCalm(list, order) {
+  const [reading, setReading] = useState("");
+  const held = useRef(null);
+  if (!reading || !list.answered) held.current = null;
+  else held.current ??= list.rows;
+  const release = () => {
+    held.current = list.rows;
+    document.querySelector(".main .list .scroll").scrollTop = 0;
+    setReading("");
+  };
+  return { ...calm(list.rows, held.current, order), onReading: setReading, release };
+}
+
+// In the order in which they were held, each as it is now; older ones go to the end.
+function calm(rows, held, { keyOf, at, isOther }) {
+  if (!rows || !held?.length || held === rows) return { rows, waiting: 0 };
+  const now = new Map(rows.map((row) => [keyOf(row), row]));
+  const kept = held.map((row) => now.get(keyOf(row))).filter(Boolean);
+  const before = new Map(held.map((row) => [keyOf(row), row]));
+  const others = rows.filter((row) => !before.has(keyOf(row)));
+  const end = Date.parse(at(held.at(-1)));
+  const older = others.filter((row) => Date.parse(at(row)) <= end);
+  const moved = kept.filter((row) => isOther(row, before.get(keyOf(row))));
+  return { rows: [...kept, ...older], waiting: others.length - older.length + moved.length };
 }
 
 /** A short table beside a list, as high as its rows up to `most`. */
