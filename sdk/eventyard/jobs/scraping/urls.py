@@ -52,7 +52,16 @@ def canonical(url: str) -> str | None:
     Pages are at http and https, without a user's name, in at most 2,048 characters.
     The query stays as it is, but for what no request may hold.
     """
-    url = url.strip(_ENDS).translate(_DROPPED)
+    return _spelled(_cleaned(url))
+
+
+def _cleaned(url: str) -> str:
+    if url.isprintable() and " " not in url:
+        return url
+    return url.strip(_ENDS).translate(_DROPPED)
+
+
+def _spelled(url: str) -> str | None:
     if len(url) > MOST_URL or not _WEB.match(url):
         return None
     return url if _CANONICAL.fullmatch(url) else _canonical(url)
@@ -75,12 +84,12 @@ def _canonical(url: str) -> str | None:
 
 def join(base: str, href: str) -> str | None:
     """Return where a reference on a page leads; None if that is no page."""
-    href = href.strip(_ENDS).translate(_DROPPED)
+    href = _cleaned(href)
     if len(href) > MOST_URL:
         return None
     if _HAS_SCHEME.match(href):
-        return canonical(href)
-    return canonical(_joined(base, _with_slashes(href)))
+        return _spelled(href)
+    return _spelled(_joined(base, _with_slashes(href)))
 
 
 def _joined(base: str, href: str) -> str:
