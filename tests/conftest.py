@@ -30,8 +30,6 @@ os.environ |= {
     "AWS_SECRET_ACCESS_KEY": "testing",
     # Without it moto keeps accounts apart in a way that leaves streams unimplemented.
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
-    # Every test begins with empty queues, however soon after the last one.
-    "MOTO_SQS_ENFORCE_STRICT_QUEUE_PURGE_BEHAVIOUR": "false",
     "EVENTYARD_AUTH": "open",
 }
 
@@ -41,8 +39,10 @@ def aws_account() -> Iterator[dict[str, str]]:
     """Stand up the stack's resources on moto once; return the stack's outputs."""
     from moto import mock_aws
 
+    from tests.cheapmoto import copy_only_what_changes
     from tests.stack import create_stack
 
+    copy_only_what_changes()
     with mock_aws():
         yield create_stack()
 
@@ -80,9 +80,9 @@ def service_models(aws_account):
 def platform(settings, gateway, service_models):
     """The real platform on moto, with nothing in it; frames go to `gateway`."""
     from chalicelib import bootstrap
-    from tests.stack import empty
+    from tests.cheapmoto import empty
 
-    empty(settings)
+    empty(settings.table, settings.bucket)
     bootstrap.platform.cache_clear()
     made = bootstrap.platform()
     made.aws.session.register_component("data_loader", service_models)

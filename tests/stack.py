@@ -95,28 +95,3 @@ def environment_of(outputs: dict[str, str]) -> dict[str, str]:
 def client(name: str) -> Any:
     """Return a client of a service, made once: making one costs 20 ms."""
     return boto3.client(name)
-
-
-def empty(settings: Any) -> None:
-    """Remove every item, object and message."""
-    table = {"TableName": settings.table, "ProjectionExpression": "pk, sk"}
-    pages = client("dynamodb").get_paginator("scan").paginate(**table)
-    for key in [item for page in pages for item in page["Items"]]:
-        client("dynamodb").delete_item(TableName=settings.table, Key=key)
-    _forget_stream(settings.table)
-    objects = client("s3").list_objects_v2(Bucket=settings.bucket)
-    for found in objects.get("Contents", []):
-        client("s3").delete_object(Bucket=settings.bucket, Key=found["Key"])
-    for name in type(settings).__dataclass_fields__:
-        if name.endswith(("_queue_url", "_dead_url")):
-            client("sqs").purge_queue(QueueUrl=getattr(settings, name))
-
-
-def _forget_stream(table: str) -> None:
-    # moto keeps every record that there ever was, and copies them in a transaction:
-    # the hundredth test would wait for minutes.
-    from moto.dynamodb.models import dynamodb_backends
-
-    (account,) = dynamodb_backends.values()
-    (found,) = (r.tables[table] for r in account.values() if table in r.tables)
-    found.stream_shard.items.clear()
