@@ -144,6 +144,7 @@ def test_killed_functions_lose_no_acknowledged_event(own_platform):
     kill_workers(own_platform, "killed.x", seconds=6)
 
 
+@pytest.mark.soak
 def test_a_restart_under_load_loses_no_acknowledged_event(own_platform):
     own_platform.start()
 
@@ -164,6 +165,7 @@ def test_a_commit_not_yet_relayed_when_the_platform_stopped_is_relayed_after(
         wait_until(lambda: event_id in listener.heard, what="the sweep's relaying")
 
 
+@pytest.mark.soak
 def test_the_supervisor_killed_leaves_an_emulator_that_the_next_start_ends(
     own_platform,
 ):

@@ -217,6 +217,7 @@ def _assert_counted_once(running, made, events) -> None:
         assert {m["outcome"] for m in rows} == {"delivered"}
 
 
+@pytest.mark.soak
 def test_killed_functions_and_repeated_messages_lose_no_delivery(tmp_path):
     platform = RunningPlatform(tmp_path / "state", **_ALLOWED)
     platform.start()
