@@ -151,6 +151,7 @@ def test_a_restart_under_load_loses_no_acknowledged_event(own_platform):
     restart_under_load(own_platform, "restarted.x", times=1)
 
 
+@pytest.mark.soak
 def test_a_commit_not_yet_relayed_when_the_platform_stopped_is_relayed_after(
     own_platform,
 ):
