@@ -10,6 +10,21 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
 
+class Server(ThreadingHTTPServer):
+    """Answers at once, many at a time, and says nothing of who hangs up."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def get_request(self) -> Any:
+        connection, address = super().get_request()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection, address
+
+    def handle_error(self, *_: Any) -> None:
+        pass  # a client that hung up is what some tests are about
+
+
 class Request(NamedTuple):
     method: str
     path: str
@@ -94,19 +109,6 @@ def _serve(loopback: Loopback) -> ThreadingHTTPServer:
 
         def log_message(self, *_: Any) -> None:
             pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-        request_queue_size = 128
-
-        def get_request(self) -> Any:
-            connection, address = super().get_request()
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return connection, address
-
-        def handle_error(self, *_: Any) -> None:
-            pass  # a client that hung up is what some tests are about
 
     return Server(("127.0.0.1", 0), Handler)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple, Self
 
 from standardwebhooks.webhooks import Webhook
+
+from tests.loopback import Server
 
 
 class Received(NamedTuple):
@@ -49,18 +50,6 @@ class Receiver:
 
             def log_message(self, *_: Any) -> None:
                 pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-            def get_request(self) -> Any:
-                connection, address = super().get_request()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return connection, address
-
-            def handle_error(self, *_: Any) -> None:
-                pass  # a client that hung up is what some tests are about
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
