@@ -131,11 +131,10 @@ class PullState:
 
     @property
     def updated_at(self) -> str:
-        """Return when anything last happened."""
+        """Return when anything last happened to it, of which our own reading is none."""
         moments = [self.core[0][0], self.size[0][0], self.merged_at or ""]
         moments += [review.at for review in self.reviews.values()]
         moments.append(str(self._current.get("last", "")))
-        moments.append(str((self.insight or {}).get("created_at", "")))
         return max(moments)
 
     def to_text(self) -> str:

@@ -230,6 +230,13 @@ def test_what_is_older_changes_nothing_that_is_newer() -> None:
     assert show(told([new, old]))["title"] == "The new title"
 
 
+def test_an_analysis_does_not_make_fresh_what_lies_still() -> None:
+    state = told([EVERY["pull_request.opened"]])
+    told_again = replace(state, insight={"created_at": "2026-11-30T03:07:09.197Z"})
+
+    assert told_again.updated_at == state.updated_at == "2026-03-02T09:06:00.000Z"
+
+
 def test_of_one_second_the_event_that_must_be_later_counts() -> None:
     same = "2026-03-02T09:40:02Z"
     pushed = EVERY["pull_request.synchronize"].having(pull_request__updated_at=same)
