@@ -108,6 +108,10 @@ class Settings:
     pulls_dead_url: str
     insights_queue_url: str
     insights_dead_url: str
+    jobs_queue_url: str
+    jobs_dead_url: str
+    scraping_queue_url: str
+    scraping_dead_url: str
     #: Where frames are posted; empty means the address stored with the connection.
     live_endpoint: str
     #: The WebSocket address that pages and clients are told; empty means same host.
@@ -157,6 +161,10 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         pulls_dead_url=_text(env, "EVENTYARD_PULLS_DEAD_URL"),
         insights_queue_url=_text(env, "EVENTYARD_INSIGHTS_QUEUE_URL"),
         insights_dead_url=_text(env, "EVENTYARD_INSIGHTS_DEAD_URL"),
+        jobs_queue_url=_text(env, "EVENTYARD_JOBS_QUEUE_URL"),
+        jobs_dead_url=_text(env, "EVENTYARD_JOBS_DEAD_URL"),
+        scraping_queue_url=_text(env, "EVENTYARD_SCRAPING_QUEUE_URL"),
+        scraping_dead_url=_text(env, "EVENTYARD_SCRAPING_DEAD_URL"),
         live_endpoint=_text(env, "EVENTYARD_LIVE_ENDPOINT", ""),
         live_url=_text(env, "EVENTYARD_LIVE_URL", ""),
         auth=_auth(env),

@@ -168,7 +168,8 @@ class Deployer:
         self.say("Uploading the code")
         s3 = self.client("s3")
         s3.upload_file(str(artefact.zip_path), bucket, key)
-        self._upload_once(artefact.layer_path, bucket)
+        for path in artefact.layers.values():
+            self._upload_once(path, bucket)
         path = template.write(finished, artefact.template_path.with_name("stack.yaml"))
         name = f"{artefact.digest}.yaml"
         s3.upload_file(str(path), bucket, name)

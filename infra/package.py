@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,8 +36,11 @@ _SERVICES: Final = (
     "sso-oidc",
     "sts",
 )
-#: What the layer of the function that draws is made of.
-_LAYER: Final = "requirements-drawing.txt"
+#: Layers: what only some functions need, and what each is made of.
+LAYERS: Final = {
+    "drawing": "requirements-drawing.txt",
+    "scraping": "requirements-scraping.txt",
+}
 _OURS: Final = ("app.py", "chalicelib", "eventyard", "chalice")
 
 #: What the server takes of the package's jobs: no more than does no I/O.
@@ -56,8 +59,8 @@ class Artefact:
 
     zip_path: Path
     template_path: Path
-    #: What only the function that draws is given; named after what it is made of.
-    layer_path: Path
+    #: What only some functions are given, by name; files named after what they hold.
+    layers: Mapping[str, Path]
 
     @property
     def digest(self) -> str:
@@ -82,14 +85,14 @@ def package(say: Say, out: Path | None = None) -> Artefact:
     """Package the project; only the first time, or after a new pin, does pip run."""
     out = out or BUILD / "out"
     dependencies = _dependencies(say)
-    layer = _layer(say)
+    layers = {name: _layer(name, say) for name in LAYERS}
     say("Packaging the functions")
     shutil.rmtree(out, ignore_errors=True)
     # A folder of its own: a test run may package while `make run` does.
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="work-") as work:
         stage = _stage(dependencies, Path(work) / "project")
         _chalice(stage, out)
-        artefact = Artefact(out / "deployment.zip", out / "sam.yaml", layer)
+        artefact = Artefact(out / "deployment.zip", out / "sam.yaml", layers)
         _add_bytecode(artefact.zip_path, Path(work))
     return artefact
 
@@ -116,31 +119,37 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _layer(say: Say) -> Path:
-    sources = (ROOT / _LAYER, Path(module.__file__ or ""), module.SOURCE)
-    target = BUILD / f"layer-{_recipe(*sources)}.zip"
+def _layer(name: str, say: Say) -> Path:
+    sources = [ROOT / LAYERS[name]]
+    if name == "drawing":
+        sources += [Path(module.__file__ or ""), module.SOURCE]
+    target = BUILD / f"layer-{name}-{_recipe(*sources)}.zip"
     with _alone():
         if not target.exists():
-            say("Compiling what draws")
-            _make_layer(target)
+            say(f"Making the layer for {name}")
+            _make_layer(name, target)
     return target
 
 
-def _make_layer(target: Path) -> None:
-    for old in BUILD.glob("layer-*"):
+def _make_layer(name: str, target: Path) -> None:
+    for old in BUILD.glob(f"layer-{name}-*"):
         old.unlink()
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="work-") as work:
         # Lambda looks for packages in this folder of a layer.
         folder = Path(work) / "layer" / "python"
         folder.mkdir(parents=True)
-        _install(folder, ROOT / _LAYER)
+        _install(folder, ROOT / LAYERS[name])
         _compile_tree(folder)
-        # For any processor of the kind: who runs it has another one than this.
-        processor = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture()]
-        compiled = module.compiled(f"{processor}-unknown-linux-gnu")
-        (folder / module.NAME).write_bytes(compiled)
+        if name == "drawing":
+            (folder / module.NAME).write_bytes(_engine())
         made = shutil.make_archive(str(Path(work) / "made"), "zip", folder.parent)
         Path(made).rename(target)
+
+
+def _engine() -> bytes:
+    # For any processor of the kind: who runs it has another one than this.
+    processor = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture()]
+    return module.compiled(f"{processor}-unknown-linux-gnu")
 
 
 def _fetch(target: Path) -> None:

@@ -70,7 +70,9 @@ def finish(artefact: Artefact, target: Target, code: Mapping[str, str]) -> Templ
     template: Template = yaml.safe_load(artefact.template_path.read_text())
     functions = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
     environment = _environment(target)
-    template["Resources"]["DrawingLayer"] = _layer(artefact, code["Bucket"])
+    for name, path in artefact.layers.items():
+        layer = _layer(name, path, code["Bucket"])
+        template["Resources"][f"{name.title()}Layer"] = layer
     for logical_id, wish in functions.items():
         _finish_function(template, logical_id, wish, environment, code)
     _check_complete(template, functions)
@@ -82,6 +84,8 @@ def finish(artefact: Artefact, target: Target, code: Mapping[str, str]) -> Templ
     _connect_queue(template, "Chores", "ChoresQueue")
     _connect_queue(template, "Follow", "PullsQueue")
     _connect_queue(template, "Analyse", "InsightsQueue")
+    _connect_queue(template, "Work", "JobsQueue")
+    _connect_queue(template, "WorkScraping", "ScrapingQueue")
     _finish_gateways(template, target)
     return template
 
@@ -135,6 +139,10 @@ def _environment(target: Target) -> dict[str, Any]:
         "EVENTYARD_PULLS_DEAD_URL": {"Ref": "PullsDead"},
         "EVENTYARD_INSIGHTS_QUEUE_URL": {"Ref": "InsightsQueue"},
         "EVENTYARD_INSIGHTS_DEAD_URL": {"Ref": "InsightsDead"},
+        "EVENTYARD_JOBS_QUEUE_URL": {"Ref": "JobsQueue"},
+        "EVENTYARD_JOBS_DEAD_URL": {"Ref": "JobsDead"},
+        "EVENTYARD_SCRAPING_QUEUE_URL": {"Ref": "ScrapingQueue"},
+        "EVENTYARD_SCRAPING_DEAD_URL": {"Ref": "ScrapingDead"},
     }
 
 
@@ -178,12 +186,12 @@ def told(environment: Mapping[str, Any], wish: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in environment.items() if name not in kept}
 
 
-def _layer(artefact: Artefact, bucket: str) -> Template:
+def _layer(name: str, path: Path, bucket: str) -> Template:
     return {
         "Type": "AWS::Lambda::LayerVersion",
         "Properties": {
-            "LayerName": {"Fn::Sub": "eventyard-${Stage}-drawing"},
-            "Content": {"S3Bucket": bucket, "S3Key": artefact.layer_path.name},
+            "LayerName": {"Fn::Sub": f"eventyard-${{Stage}}-{name}"},
+            "Content": {"S3Bucket": bucket, "S3Key": path.name},
             "CompatibleArchitectures": [architecture()],
         },
     }

@@ -112,6 +112,9 @@ def clock(platform) -> Clock:
     platform.sources.clock = stopped
     platform.pulls.deliveries.clock = stopped
     platform.pulls.store.clock = stopped
+    jobs = platform.jobs
+    for part in (jobs.store, jobs.counts, jobs.rows, jobs.workers, jobs.gaps):
+        part.clock = stopped
     subscribed = platform.subscribed
     for part in (
         subscribed.store,

@@ -35,7 +35,7 @@ class Agenda:
 
     table: Table
     #: What to do with the `ref` of a row, by the row's kind.
-    handlers: Mapping[str, Callable[[Item], None]]
+    handlers: Mapping[str, Callable[[Item], object]]
     clock: Callable[[], float] = time.time
 
     def add(self, kind: str, name: str, at_ms: int, ref: Item) -> None:

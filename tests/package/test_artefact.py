@@ -33,7 +33,11 @@ def code(artefact, tmp_path_factory) -> Path:
 def layer(artefact, tmp_path_factory) -> Path:
     """The layer of the function that draws, as Lambda adds it to the path."""
     folder = tmp_path_factory.mktemp("layer")
-    with zipfile.ZipFile(artefact.layer_path) as archive:
+    return unpacked(artefact, "drawing", folder)
+
+
+def unpacked(artefact, name, folder) -> Path:
+    with zipfile.ZipFile(artefact.layers[name]) as archive:
         archive.extractall(folder)
     return folder / "python"
 
@@ -60,7 +64,7 @@ def test_the_zip_imports_alone_and_without_what_makes_a_cold_start_slow(code):
     assert "chalicelib.api.events" in imported
     slow = {"boto3", "botocore", "urllib3", "pydantic", "aiohttp", "asyncio", "ssl"}
     slow |= {"cryptography", "genson", "jsonschema", "jwt", "referencing"}
-    slow |= {"wasmtime", "subprocess", "xml.parsers.expat"}
+    slow |= {"selectolax", "protego", "wasmtime", "subprocess", "xml.parsers.expat"}
     assert slow & imported == set()
 
 
@@ -105,6 +109,26 @@ def test_only_the_layer_brings_what_draws_and_it_draws_at_once(code, layer, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_only_the_layer_brings_what_scrapes(artefact, code, tmp_path):
+    folder = unpacked(artefact, "scraping", tmp_path)
+    script = "import selectolax.lexbor, protego"
+
+    imported = modules_after(folder, code, script=script)
+
+    assert {"selectolax.lexbor", "protego"} <= imported
+    assert not (code / "selectolax").exists()
+    assert not (code / "protego").exists()
+
+
+def test_the_zip_brings_of_jobs_what_does_no_io(code):
+    imported = modules_after(code, script="import eventyard.jobs")
+
+    assert "eventyard.jobs.base" in imported
+    held = {path.name for path in (code / "eventyard" / "jobs").glob("*")}
+    allowed = {"__init__.py", "__pycache__", "base.py", "context.py", "errors.py"}
+    assert held <= {*allowed, "scraping"}
+
+
 def test_without_the_layer_a_graph_says_that_nothing_draws_it(code):
     script = (
         "import os; os.environ['PATH'] = '/nowhere'\n"
@@ -137,9 +161,10 @@ def test_packaging_the_same_sources_twice_gives_the_same_digest(artefact, tmp_pa
     again = package(lambda _: None, tmp_path / "out")
 
     assert again.digest == artefact.digest
-    assert again.layer_path == artefact.layer_path
+    assert again.layers == artefact.layers
 
 
 def test_the_zip_is_small_enough_to_upload_without_a_second_thought(artefact):
     assert artefact.zip_path.stat().st_size < 16_000_000
-    assert artefact.layer_path.stat().st_size < 16_000_000
+    for path in artefact.layers.values():
+        assert path.stat().st_size < 16_000_000

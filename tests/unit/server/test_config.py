@@ -22,6 +22,10 @@ NEEDED = {
     "EVENTYARD_PULLS_DEAD_URL": "pd",
     "EVENTYARD_INSIGHTS_QUEUE_URL": "i",
     "EVENTYARD_INSIGHTS_DEAD_URL": "id",
+    "EVENTYARD_JOBS_QUEUE_URL": "j",
+    "EVENTYARD_JOBS_DEAD_URL": "jd",
+    "EVENTYARD_SCRAPING_QUEUE_URL": "s",
+    "EVENTYARD_SCRAPING_DEAD_URL": "sd",
     "EVENTYARD_CHORES_DEAD_URL": "cd",
 }
 TOKENS = {
@@ -147,6 +151,10 @@ def test_every_setting_is_read():
         pulls_dead_url="pd",
         insights_queue_url="i",
         insights_dead_url="id",
+        jobs_queue_url="j",
+        jobs_dead_url="jd",
+        scraping_queue_url="s",
+        scraping_dead_url="sd",
         chores_dead_url="cd",
         live_endpoint="http://e",
         live_url="ws://u",
