@@ -162,7 +162,7 @@ async def _drain(answer: aiohttp.ClientResponse) -> None:
 
 def _failure(error: Exception) -> FetchError:
     if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
-        return FetchError("the name does not resolve")
+        return FetchError("the name does not resolve", retryable=True)
     if isinstance(error, aiohttp.ClientSSLError):
         return FetchError(f"TLS failed: {error}"[:200])
     if isinstance(error, aiohttp.ClientConnectorError):

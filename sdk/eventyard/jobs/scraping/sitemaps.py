@@ -43,7 +43,7 @@ def read(body: bytes, url: str, most: int = MOST_ENTRIES) -> Sitemap:
         body = unpack(body, "gzip", MOST_BYTES)
     if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         return _Reader(url, most).read(body)
-    lines = body.decode("utf-8", "replace").split()[:most]
+    lines = body.decode("utf-8-sig", "replace").split()[:most]
     return Sitemap(tuple(_canonical(url, lines)))
 
 
