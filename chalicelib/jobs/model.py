@@ -55,7 +55,7 @@ class JobRow:
     error: str | None = None
     #: When it is too old to begin.
     expires: float | None = None
-    #: When its next try is due, while it waits for that.
+    #: When it is due, while it waits for that: its next try, or the end of a pause.
     due: float | None = None
     #: Its place in what is ready to be done, while it is.
     ready: str | None = None
@@ -80,7 +80,8 @@ class JobRow:
     @property
     def waits(self) -> bool:
         """Tell whether nobody is doing it, though it has not ended."""
-        return self.status == PENDING or self.ready is not None
+        idle = self.ready is not None or self.due is not None
+        return self.status == PENDING or idle
 
     @property
     def ttl(self) -> int | None:

@@ -40,6 +40,8 @@ class Outcome:
     result: str | None = None
     #: What becomes of the error when this was the last try.
     last_error: str | None = None
+    #: How long it pauses at least.
+    after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def after(
             return done, "completed"
         case "paused":
             waits = replace(known, status=RUNNING, error=row.error)
+            if outcome.after_s > 0:
+                return replace(waits, due=now + outcome.after_s), None
             return replace(waits, ready=ready_key(waits)), None
     if outcome.retryable and row.attempts < MOST_ATTEMPTS:
         due = now + delay_s(row.attempts)

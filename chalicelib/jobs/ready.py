@@ -78,8 +78,12 @@ class Ready:
             after = _begins(head["sk"]) + _END
 
     def position(self, row: JobRow) -> int | None:
-        """Return how many are to be begun up to a job that waits; None: too many."""
-        if row.status != "pending":
+        """
+        Return how many are to be begun up to a job that is ready, itself included.
+
+        None: it is not, or there are too many.
+        """
+        if row.status != "pending" or row.due is not None:
             return None
         own = ready_key(row)
         rank = own.partition("#")[0]

@@ -1,4 +1,4 @@
-"""What time does to jobs: next tries, expiry, and what died or lies about."""
+"""What time does to jobs: what waited is due, expires, died or lies about."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from chalicelib.aws import Item
 from chalicelib.jobs.claims import is_expired
-from chalicelib.jobs.model import MOST_ATTEMPTS, PENDING, JobRow, ready_key
+from chalicelib.jobs.model import MOST_ATTEMPTS, JobRow, ready_key
 from chalicelib.jobs.outcomes import DIED, EXPIRED, NEVER_ENDED, Outcome
 from chalicelib.jobs.ready import Ready
 from chalicelib.jobs.registry import QUEUES
@@ -50,7 +50,7 @@ class Repairs:
         return found[0].queue if found else next(iter(QUEUES))
 
     def retry(self, job_id: str) -> JobRow | None:
-        """Make a job ready whose next try is due; None when there is none."""
+        """Make a job ready that waited until now; None when there is none."""
 
         def act() -> JobRow | Literal[False] | None:
             found = self.store.get(job_id)
@@ -65,7 +65,7 @@ class Repairs:
 
     def _is_due(self, row: JobRow) -> bool:
         soon = self.store.clock() + _SKEW_S
-        return row.status == PENDING and row.due is not None and row.due <= soon
+        return row.due is not None and row.due <= soon
 
     def sweep(self) -> int:
         """Take back what died, and wake up for what lies about; count the dead."""

@@ -102,9 +102,14 @@ class RunningJob:
         for piece in self._tools.rows.pieces(self.id, rows, self._row.keep_s):
             self._lease.write(piece)
 
-    async def pause(self) -> NoReturn:
-        """Go on in the next invocation."""
-        raise JobPaused
+    async def pause(self, after_s: float = 0) -> NoReturn:
+        """Go on in the next invocation, and no earlier than in so many seconds."""
+        raise JobPaused(after_s)
+
+    def goes_on(self, paused: JobPaused) -> bool:
+        """Tell whether anything may be different when it goes on."""
+        waited = paused.after_s > 0 and self.checkpoint is not None
+        return self.saved or waited
 
     async def shared_gap(self, name: str, seconds: float) -> float:
         """Take the next turn at what all workers share."""

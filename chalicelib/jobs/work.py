@@ -52,7 +52,7 @@ class Worker:
     registry: Registry
     tools: Tools
     workers: Workers
-    #: Makes a job ready whose next try is due.
+    #: Makes a job ready that waited until now.
     retry: Callable[[str], object]
     #: Puts a message aside with the reason: queue, body, reason.
     bury: Callable[[str, Any, str], None]
@@ -132,9 +132,9 @@ class Worker:
             return None
         except JobCancelled:
             return Outcome("cancelled")
-        except JobPaused:
-            if job.saved:
-                return Outcome("paused")
+        except JobPaused as paused:
+            if job.goes_on(paused):
+                return Outcome("paused", after_s=paused.after_s)
             return Outcome("failed", _NOTHING_SAVED, retryable=True)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - told
             log_error("a job failed", error, job=job.id, attempt=job.attempt)

@@ -133,6 +133,18 @@ def test_a_place_in_the_queue_counts_who_goes_before(jobs):
     assert jobs.service.submit(NAME, {}, Wish(priority=9), ANYBODY).position == 1
 
 
+def test_who_waits_for_a_moment_has_no_place_in_the_queue(jobs, clock, monkeypatch):
+    def fail(*_):
+        raise OSError
+
+    monkeypatch.setattr(Steps, "at_step", staticmethod(fail))
+    row = submit(jobs)
+    work(jobs)
+
+    told = jobs.service.get(row.id)
+    assert (told["status"], told["queue_position"]) == ("pending", None)
+
+
 def test_workers_take_only_what_they_can_do(platform, jobs, pump):
     row = submit(jobs, name=jobservices.ANOTHER)
     work(jobs)

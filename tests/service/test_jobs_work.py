@@ -14,6 +14,7 @@ from chalicelib.jobs.lease import Heart, LostError
 from chalicelib.jobs.outcomes import Outcome
 from chalicelib.jobs.running import RunningJob
 from chalicelib.table import ThrottledError
+from eventyard.core import moments
 from eventyard.core.errors import InvalidRequestError, UnavailableError
 from eventyard.jobs import JobFailed, JobPaused
 from tests import jobservices
@@ -200,6 +201,131 @@ def test_a_job_that_paused_is_cancelled_at_once(platform, jobs):
     assert done.status == "cancelled"
     work(jobs)
     assert Steps.done == [(1, 0)]
+
+
+@pytest.fixture
+def pausing(monkeypatch):
+    """Lets a job pause at its start, for each number of seconds in the list, in turn."""
+    pauses = []
+
+    async def process(self, job_data):
+        job = jobservices.current_job()
+        self.done.append((job.attempt, job.checkpoint))
+        if pauses:
+            if job.checkpoint is None:
+                await job.save("kept")
+            await job.pause(pauses.pop(0))
+        return {}
+
+    monkeypatch.setattr(Steps, "process_job", process)
+    return pauses
+
+
+def test_a_pause_for_a_while_is_over_then_and_costs_no_try(
+    platform, jobs, clock, pausing
+):
+    # The second changes nothing of what is saved, as a host that says so once more.
+    pausing += [30, 2_000]
+    row = submit(jobs)
+    work(jobs)
+    now = clock()
+    for seconds in (30, 2_000):
+        waits = told(jobs, row)
+        assert (waits["status"], waits["attempts"]) == ("running", 1)
+        assert waits["next_try_at"] == moments.at(now + seconds)
+        assert waits["error"] is None
+        clock.tick(seconds - 2)
+        platform.agenda.tick()
+        work(jobs)
+        assert told(jobs, row) == waits  # it is not due yet
+
+        clock.tick(2)
+        platform.agenda.tick()
+        assert told(jobs, row)["next_try_at"] is None
+        now = clock()
+        work(jobs)
+
+    done = told(jobs, row)
+    assert (done["status"], done["attempts"]) == ("completed", 1)
+    assert Steps.done == [(1, None), (1, "kept"), (1, "kept")]
+    assert kinds(platform, row.id) == ["submitted", "started", "completed"]
+
+
+def test_nobody_waits_while_a_job_pauses_and_a_message_ends_that(
+    platform, jobs, pump, clock, pausing
+):
+    pausing.append(30)
+    row = submit(jobs)
+    pump.messages("jobs")
+    work(jobs)
+
+    assert list(jobs.store.runs()) == []
+    assert jobs.ready.pick("jobs", {}) is None
+    queues = {queue["name"]: queue for queue in platform.queues.all()}
+    assert queues["jobs"]["delayed"] == 1
+    clock.tick(30)
+    body = json.dumps({"job": row.id})
+    jobs.work.run({"Records": [{"messageId": "m", "body": body}] * 2})
+    assert told(jobs, row)["status"] == "completed"
+
+
+def test_a_job_that_pauses_for_a_while_is_cancelled_at_once(
+    platform, jobs, clock, pausing
+):
+    pausing.append(3_600)
+    row = submit(jobs)
+    work(jobs)
+
+    done, message = jobs.service.cancel(row.id, NAME, ANYBODY)
+
+    assert (done.status, message) == ("cancelled", "It is cancelled.")
+    clock.tick(3_600)
+    platform.agenda.tick()
+    work(jobs)
+    assert Steps.done == [(1, None)]
+    assert kinds(platform, row.id) == ["submitted", "started", "cancelled"]
+
+
+def test_who_was_to_stop_while_it_pauses_is_cancelled(jobs, clock, monkeypatch):
+    async def process(self, job_data):
+        job = jobservices.current_job()
+        await job.save("kept")
+        jobs.service.cancel(job.id, NAME, ANYBODY)
+        await job.pause(60)
+
+    monkeypatch.setattr(Steps, "process_job", process)
+    row = submit(jobs)
+    work(jobs)
+
+    assert told(jobs, row)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("wished", "paused_s"),
+    [(-5, 0), (float("nan"), 0), (0.5, 0.5), (float("inf"), 86_400), (10**9, 86_400)],
+)
+def test_a_pause_is_no_longer_than_a_day(jobs, clock, pausing, wished, paused_s):
+    pausing.append(wished)
+    row = submit(jobs)
+    work(jobs)
+
+    due = moments.at(clock() + paused_s) if paused_s else None
+    assert (told(jobs, row)["status"], told(jobs, row)["next_try_at"]) == (
+        "running",
+        due,
+    )
+
+
+def test_a_pause_for_a_while_needs_something_to_go_on_from(jobs, clock, monkeypatch):
+    async def process(self, job_data):
+        await jobservices.current_job().pause(60)
+
+    monkeypatch.setattr(Steps, "process_job", process)
+    row = submit(jobs)
+    work(jobs)
+
+    assert (told(jobs, row)["status"], told(jobs, row)["attempts"]) == ("pending", 1)
+    assert "paused without having saved" in told(jobs, row)["error"]
 
 
 def test_a_pause_without_anything_saved_is_a_failed_try(jobs, clock, monkeypatch):

@@ -117,7 +117,7 @@ class Job(Answer):
     assigned_node: str | None = Field(description="The worker that did it last.")
     attempts: int
     next_try_at: Moment | None = Field(
-        description="When it is tried again after a failure."
+        description="While it waits: when it is tried again, or goes on after a pause."
     )
     expires_at: Moment | None
     data: dict[str, Any] | None = Field(description="What was asked for.")

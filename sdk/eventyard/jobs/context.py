@@ -51,8 +51,15 @@ class Job(Protocol):
         """Return how much is left of this invocation."""
         ...
 
-    async def pause(self) -> NoReturn:
-        """Go on in the next invocation, from the checkpoint; raises JobPaused."""
+    async def pause(self, after_s: float = 0) -> NoReturn:
+        """
+        Go on in the next invocation, from the checkpoint; raises JobPaused.
+
+        That begins no earlier than `after_s` seconds from now, up to a day: such as
+        when a host says `Retry-After`. Nothing waits meanwhile, it can be cancelled at
+        once, and it costs no try. There must be a checkpoint; without `after_s` it
+        must have changed, for otherwise nothing would ever be different.
+        """
         ...
 
     async def shared_gap(self, name: str, seconds: float) -> float:

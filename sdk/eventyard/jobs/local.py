@@ -73,9 +73,9 @@ class LocalJob:
         """Return how much time is left: a program has as much as it likes."""
         return math.inf
 
-    async def pause(self) -> NoReturn:
-        """Wait to go on from the checkpoint."""
-        raise JobPaused
+    async def pause(self, after_s: float = 0) -> NoReturn:
+        """Wait, so long at least, to go on from the checkpoint."""
+        raise JobPaused(after_s)
 
     async def shared_gap(self, name: str, seconds: float) -> float:
         """Take the next turn at something shared; return how long to wait for it."""

@@ -38,6 +38,7 @@ results = st.builds(
     st.sampled_from(["completed", "failed", "cancelled", "paused"]),
     st.none() | st.text(max_size=2_000),
     st.booleans(),
+    after_s=st.floats(0, 86_400),
 )
 seen = st.builds(
     Seen,
