@@ -58,14 +58,15 @@ def scraper(settings: Settings) -> Callable[[Any], BaseService]:
     guard, told = Guard(settings.allow_private_hosts), settings.scraping
 
     def make(kind: Any) -> BaseService:
-        setup = Setup(
-            web=lambda: ThreadedWeb(guard),
-            allowances=guard,
-            agent=told.agent,
-            gap_s=told.gap_ms / 1000,
-            redaction_key=told.redaction_key.encode(),
+        service: BaseService = kind(
+            Setup(
+                web=lambda: ThreadedWeb(guard),
+                allowances=guard,
+                agent=told.agent,
+                gap_s=told.gap_ms / 1000,
+                redaction_key=told.redaction_key.encode(),
+            )
         )
-        service: BaseService = kind(setup=setup)
         return service
 
     return make

@@ -15,8 +15,9 @@ from eventyard.core.addresses import Allowances
 from eventyard.core.errors import InvalidRequestError
 from eventyard.jobs.errors import JobCancelled, JobPaused
 from eventyard.jobs.memory import MemoryJob, perform
+from eventyard.jobs.scraper import ScraperService
 from eventyard.jobs.scraping.fetching import Web
-from eventyard.jobs.scraping.service import ScraperService, Setup
+from eventyard.jobs.scraping.service import Setup
 from eventyard.jobs.web import AiohttpWeb
 from tests.loopback import Reply
 from tests.site import FINE, HTML, ODD, PAGES, Site
@@ -289,10 +290,13 @@ def test_private_addresses_are_refused_when_they_are_submitted(address: str) -> 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_name_is_checked_when_it_is_called(way: str) -> None:
-    web = {"threads": lambda: ThreadedWeb(Guard()), "aiohttp": None}[way]
+    strict: dict[str, Callable[[], Web]] = {
+        "threads": lambda: ThreadedWeb(Guard()),
+        "aiohttp": lambda: AiohttpWeb(Allowances()),
+    }
     with Site() as site:
         url = site.origin.replace(HOST, "localhost")
-        service = ScraperService(setup=Setup(web, gap_s=0))
+        service = ScraperService(setup=Setup(strict[way], gap_s=0))
         result = asyncio.run(perform(service, {"url": url}))
 
     assert "not a public address" in next(iter(result["errors"].values()))

@@ -27,8 +27,8 @@ _DAY_S: Final = 86_400
 class Setup:
     """How a scraper goes about it, whatever it scrapes."""
 
-    #: How pages are asked for; by default with aiohttp.
-    web: Callable[[], Web] | None = None
+    #: Returns how pages are asked for, for one job.
+    web: Callable[[], Web]
     #: Which hosts may be asked, though they are not public.
     allowances: Allowances = field(default_factory=Allowances)
     agent: str = AGENT
@@ -37,20 +37,13 @@ class Setup:
     #: What contacts are hashed with, where that is asked for.
     redaction_key: bytes = field(default=b"", repr=False)
 
-    def open_web(self) -> Web:
-        """Return what asks the web for one job."""
-        if self.web is not None:
-            return self.web()
-        from eventyard.jobs.web import AiohttpWeb
 
-        return AiohttpWeb(self.allowances)
-
-
-class ScraperService(BaseService):
+class Scraper(BaseService):
     """
     Reads pages of a site, breadth first: links, contacts, and what pages tell.
 
-    Without a queue that says otherwise it works in this program.
+    It asks the web as it is set up; `eventyard.jobs.ScraperService` is set up for
+    programs of one's own.
     """
 
     requires = ("scraping",)
@@ -71,16 +64,13 @@ class ScraperService(BaseService):
 
     def __init__(
         self,
+        setup: Setup,
         dispatcher: Any = None,
         task_queue: JobStore | None = None,
-        database: Any = None,
         redis_client: Any = None,
-        *,
-        setup: Setup | None = None,
     ) -> None:
-        queue = task_queue or _queue_in(database)
-        super().__init__("scraper", dispatcher, queue, redis_client)
-        self.setup = setup or Setup()
+        super().__init__("scraper", dispatcher, task_queue, redis_client)
+        self.setup = setup
 
     def job_defaults(self, job_data: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Return what a scrape has unless it says otherwise."""
@@ -113,7 +103,7 @@ class ScraperService(BaseService):
 
     async def process_job(self, job_data: dict[str, Any]) -> dict[str, Any]:
         """Crawl a site; return what `scrape_site` of old did, and more."""
-        web = self.setup.open_web()
+        web = self.setup.web()
         try:
             return await self._crawl(current_job(), web, Options.of(job_data))
         finally:
@@ -129,46 +119,3 @@ class ScraperService(BaseService):
         if options.redact == "none":
             return None
         return Redaction(options.redact, self.setup.redaction_key)
-
-    # What follows is for programs that scrape by themselves, or ask the platform to.
-
-    async def submit_scrape_job(
-        self,
-        url: str,
-        max_pages: int = 10,
-        timeout_s: float = 10,
-        same_origin_only: bool = True,  # noqa: FBT001, FBT002 - as callers know it
-        priority: int = 1,
-        **more: Any,
-    ) -> dict[str, Any]:
-        """Check and queue a scrape; `more` is what `Options` has besides."""
-        asked = {
-            "url": url,
-            "max_pages": max_pages,
-            "timeout_s": timeout_s,
-            "same_origin_only": same_origin_only,
-        }
-        return await self.submit_job({**asked, **more}, priority)
-
-    async def get_scrape_history(
-        self, limit: int = 50, status: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Tell what became of scrapes, the newest first."""
-        return await self.list_jobs(status, limit)
-
-    async def get_scrape_results(self, job_id: str) -> dict[str, Any]:
-        """Tell how a scrape does, with a row for each of its pages."""
-        found = await self.get_job_status(job_id)
-        if found["status"] == "not_found":
-            return found
-        rows = await self._jobs.rows(self.service_name, job_id)
-        good = sum(1 for row in rows if row["error"] is None)
-        return {**found, self.results_name: rows, self.total_name: good}
-
-
-def _queue_in(database: Any) -> JobStore | None:
-    if database is None:
-        return None
-    from eventyard.jobs.task_queue import TaskQueue
-
-    return TaskQueue(database)
