@@ -278,6 +278,55 @@ def test_of_two_that_end_a_job_at_once_one_makes_the_next(
     assert kinds(platform, waits["job_id"]) == ["submitted"]
 
 
+@pytest.fixture
+def looking(monkeypatch):
+    """Lets each job keep two rows, and look at those of the jobs in the list."""
+    wanted, seen = [], []
+
+    async def process(self, job_data):
+        job = jobservices.current_job()
+        seen.append({one: await job.rows_of(one) for one in wanted})
+        seen[-1]["previous"] = job.previous_job_id
+        text = "x" * 250_000
+        await job.results([{"key": "a", "n": len(seen)}, {"key": "b", "text": text}])
+        return {}
+
+    monkeypatch.setattr(Steps, "process_job", process)
+    return wanted, seen
+
+
+def test_a_job_reads_all_that_the_last_one_kept(platform, jobs, clock, looking):
+    wanted, seen = looking
+    job = repeated(jobs)
+    work(jobs)
+    wanted.append(job.id)
+    pass_by(platform, clock, HOUR)
+    work(jobs)
+
+    assert (seen[0]["previous"], seen[1]["previous"]) == (None, job.id)
+    rows = {row["key"]: row for row in seen[1][job.id]}
+    assert rows.keys() == {"a", "b"}
+    assert rows["a"] == {"key": "a", "n": 1}
+    assert len(rows["b"]["text"]) == 250_000  # from the bucket
+
+
+def test_a_job_reads_nothing_of_other_services_or_of_what_is_gone(
+    platform, jobs, clock, looking
+):
+    wanted, seen = looking
+    gone = submit(jobs)
+    work(jobs)
+    clock.tick(8 * 86_400)
+    other = submit(jobs, name=jobservices.ANOTHER)
+    jobs.scraping.run({"Records": [{"messageId": "m", "body": "{}"}]})
+    wanted += [gone.id, other.id, "job_x", "", "x" * 3_000]
+    submit(jobs)
+    work(jobs)
+
+    assert jobs.rows.count(other.id) == (2, 0)
+    assert seen[-1] == {**{one: [] for one in wanted}, "previous": None}
+
+
 def test_a_job_from_before_there_were_any_is_read(platform, jobs):
     job = submit(jobs)
     item = platform.table.get(f"job#{job.id}", "job")
