@@ -39,7 +39,12 @@ _RESOURCES: Final[dict[str, Any]] = {
 }
 #: Variables that only functions are given that name them under `secrets`.
 SECRETS: Final = frozenset(
-    {"EVENTYARD_GITHUB_SECRET", "EVENTYARD_GITHUB_TOKEN", "GEMINI_API_KEY"}
+    {
+        "EVENTYARD_GITHUB_SECRET",
+        "EVENTYARD_GITHUB_TOKEN",
+        "EVENTYARD_REDACTION_KEY",
+        "GEMINI_API_KEY",
+    }
 )
 _NOT_FOUND: Final = (
     '{"error": {"code": "not_found", "message": "There is nothing at this address.", '

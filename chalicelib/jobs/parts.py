@@ -24,6 +24,7 @@ from chalicelib.table import Table
 from chalicelib.telemetry import log_error
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps
+from eventyard.jobs.base import BaseService
 
 if TYPE_CHECKING:
     from chalicelib.jobs.claims import Claims
@@ -65,7 +66,12 @@ class Jobs:
     @cached_property
     def registry(self) -> Registry:
         """Return the services by name."""
-        return Registry(makers=self.needs.makers)
+        return Registry(makers={"scraper": self._scraper, **self.needs.makers})
+
+    def _scraper(self, kind: Any) -> BaseService:
+        from chalicelib.jobs.fetch import scraper
+
+        return scraper(self.settings)(kind)
 
     @cached_property
     def store(self) -> JobStore:

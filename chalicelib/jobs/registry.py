@@ -14,7 +14,7 @@ from eventyard.jobs.base import BaseService
 #: One line a service: its name, the module and the class that it is made of. Its
 #: addresses are `/api/<name>s`.
 SERVICES: Final[Mapping[str, str]] = {
-    "scraper": "eventyard.jobs.scraping.service:ScraperService",
+    "scraper": "eventyard.jobs.scraping.service:Scraper",
 }
 #: Queues, each with what its workers can do that others cannot; the first is for
 #: whatever needs nothing.

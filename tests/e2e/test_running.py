@@ -122,8 +122,11 @@ def test_an_edit_is_redeployed_by_itself(tmp_path):
         symlinks=True,
         ignore=shutil.ignore_patterns(".git", ".venv", ".eventyard", "__pycache__"),
     )
-    for cached in BUILD.glob("dependencies-*"):  # or pip would fetch them anew
-        shutil.copytree(cached, copy / ".eventyard" / "build" / cached.name)
+    build = copy / ".eventyard" / "build"
+    for cached in BUILD.glob("dependencies-*/"):  # or pip would fetch them anew
+        shutil.copytree(cached, build / cached.name, copy_function=os.link)
+    for layer in BUILD.glob("layer-*"):
+        shutil.copy(layer, build)
     platform = RunningPlatform(tmp_path / "state")
     platform.root = copy
     platform.start()

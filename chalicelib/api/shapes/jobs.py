@@ -61,9 +61,38 @@ class NewScrape(NewJob):
     """A site to scrape, and how it is to be queued."""
 
     url: str = Field(examples=["https://example.com/"])
-    max_pages: int = Field(10, ge=1, le=1_000)
-    timeout_s: float = Field(10, ge=1, description="Of one request.")
-    same_origin_only: bool = True
+    max_pages: int = Field(
+        10, ge=1, le=1_000, description="Pages that were read; failures do not count."
+    )
+    timeout_s: float = Field(10, ge=1, le=300, description="Of one request.")
+    same_origin_only: bool = Field(
+        True, description="Stay on the site that the start leads to."
+    )
+    mode: Literal["crawl", "sitemap"] = Field(
+        "crawl", description="Follow links, or read what the site's sitemaps list."
+    )
+    delay_s: float = Field(
+        0,
+        ge=0,
+        le=60,
+        description="How far apart requests to a host are, where that is more than "
+        "usual.",
+    )
+    redact: Literal["none", "mask", "hash"] = Field(
+        "none", description="What is done to emails and phones before they are kept."
+    )
+    retention_days: float | None = Field(
+        None,
+        le=365,
+        description="How long the job and its pages are kept when it has ended; a "
+        "week by default, an hour at least.",
+    )
+    compare_with: str | None = Field(
+        None,
+        max_length=64,
+        description="A job of the scraper to tell the difference to; a job that "
+        "repeats another is compared with that.",
+    )
 
 
 class SubmittedJob(Answer):

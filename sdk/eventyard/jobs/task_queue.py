@@ -140,6 +140,12 @@ class TaskQueue:
             "timestamp": now(),
         }
 
+    async def rows(self, service_name: str, job_id: str) -> list[dict[str, Any]]:
+        """Return the rows that a job of a service kept, by their keys."""
+        task = await self.of_job(job_id)
+        mine = task is not None and task.service_name == service_name
+        return await self.results(job_id) if mine else []
+
     async def record(self, service_name: str, *, success: bool) -> None:
         """Count a job that was done elsewhere."""
         counted = self._counted.setdefault(service_name, {})

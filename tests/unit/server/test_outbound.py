@@ -9,7 +9,8 @@ import time
 import pytest
 
 from chalicelib import outbound
-from chalicelib.outbound import AddressRefusedError, CallFailedError, Guard, Outbound
+from chalicelib.outbound import CallFailedError, Guard, Outbound
+from eventyard.core.addresses import AddressRefusedError
 from tests.loopback import Loopback, Reply, reply
 from tests.receiver import Receiver
 

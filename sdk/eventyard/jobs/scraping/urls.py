@@ -64,6 +64,7 @@ def _cleaned(url: str) -> str:
 def _spelled(url: str) -> str | None:
     if len(url) > MOST_URL or not _WEB.match(url):
         return None
+    url = url.partition("#")[0]
     return url if _CANONICAL.fullmatch(url) else _canonical(url)
 
 
