@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 _LONGEST_KEY: Final = 256
 _LONGEST_WAIT_S: Final = 31_622_400
+_SHORTEST_REPEAT_S: Final = 60
 #: Of what is submitted these say how; the rest is the job.
-_CONTROL: Final = ("priority", "idempotency_key", "singleton_key", "expires_in_s")
+_CONTROL: Final = (
+    *("priority", "idempotency_key", "singleton_key"),
+    *("expires_in_s", "repeat_every_s"),
+)
 _CURSOR_HEADER: Final = "Eventyard-Cursor"
 
 
@@ -58,6 +62,7 @@ def read_job(call: Call) -> tuple[dict[str, Any], Wish]:
         _key("idempotency_key", key),
         _key("singleton_key", body.get("singleton_key")),
         _seconds(body.get("expires_in_s")),
+        _period(body.get("repeat_every_s")),
     )
     return {name: body[name] for name in body if name not in _CONTROL}, wish
 
@@ -79,12 +84,26 @@ def _key(name: str, value: Any) -> str | None:
 def _seconds(value: Any) -> float | None:
     if value is None:
         return None
-    number = type(value) in (int, float)
-    if not number or not 0 < value <= _LONGEST_WAIT_S:
+    if not _is_number(value) or not 0 < value <= _LONGEST_WAIT_S:
         raise InvalidRequestError(
             f"expires_in_s must be a number above 0, up to {_LONGEST_WAIT_S}."
         )
     return float(value)
+
+
+def _period(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not _is_number(value) or not _SHORTEST_REPEAT_S <= value <= _LONGEST_WAIT_S:
+        raise InvalidRequestError(
+            "repeat_every_s must be a number of seconds from "
+            f"{_SHORTEST_REPEAT_S} to {_LONGEST_WAIT_S}."
+        )
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
 
 
 def now() -> str:

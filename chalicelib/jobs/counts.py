@@ -32,14 +32,15 @@ class Counts:
     table: Table
     clock: Callable[[], float] = time.time
 
-    def change(self, service: str, kind: str) -> list[Change]:
-        """Return what counts an event."""
-        if kind not in COUNTED:
+    def change(self, service: str, *kinds: str) -> list[Change]:
+        """Return what counts events that are told together."""
+        adds = {COUNTED[kind]: 1 for kind in kinds if kind in COUNTED}
+        if not adds:
             return []
         shard = str(random.randrange(_SHARDS))  # noqa: S311 - spreads, hides nothing
         now = self.clock()
         key = (_partition(service), shard)
-        return [Change(key, adds={COUNTED[kind]: 1}, firsts={"since": now})]
+        return [Change(key, adds=adds, firsts={"since": now})]
 
     def read(self, service: str) -> dict[str, Any]:
         """Return the counters of a service, and when it was first heard of."""

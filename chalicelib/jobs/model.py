@@ -61,6 +61,12 @@ class JobRow:
     ready: str | None = None
     #: Of its key no other job may be unfinished.
     singleton: str | None = None
+    #: How far the turns of a job that is repeated are apart.
+    repeat_s: float | None = None
+    #: When its turn is, if it repeats another one; and the jobs before and after it.
+    turn: float | None = None
+    previous: str | None = None
+    next: str | None = None
     #: Texts that are small; others rest beside, and None is here.
     data: str | None = None
     result: str | None = None
@@ -82,6 +88,11 @@ class JobRow:
         """Tell whether nobody is doing it, though it has not ended."""
         idle = self.ready is not None or self.due is not None
         return self.status == PENDING or idle
+
+    @property
+    def turn_at(self) -> float:
+        """Return when its turn is: at once, unless it repeats another one."""
+        return self.created if self.turn is None else self.turn
 
     @property
     def ttl(self) -> int | None:
@@ -173,6 +184,9 @@ def shown(row: JobRow, run: Item | None) -> dict[str, Any]:
         "attempts": row.attempts,
         "next_try_at": _at(row.due),
         "expires_at": _at(row.expires),
+        "repeat_every_s": row.repeat_s,
+        "previous_job_id": row.previous,
+        "next_job_id": row.next,
         "error": row.error,
         "submitted_by": row.by,
         "queue_position": None,

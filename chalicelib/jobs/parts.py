@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws import Aws, Item
 from chalicelib.config import Settings
+from chalicelib.jobs.again import Repeats
 from chalicelib.jobs.counts import Counts
 from chalicelib.jobs.ready import Ready
 from chalicelib.jobs.registry import Registry
@@ -113,7 +114,9 @@ class Jobs:
     @cached_property
     def settler(self) -> Settler:
         """Return what ends tries."""
-        return Settler(self.store, self.texts, self.needs.later, self.wake)
+        later = self.needs.later
+        repeats = Repeats(self.texts, later, self.needs.new_key)
+        return Settler(self.store, self.texts, repeats, later, self.wake)
 
     @cached_property
     def claims(self) -> Claims:

@@ -84,6 +84,11 @@ class ResultRows:
             last = item["sk"]
         return found, None
 
+    def all(self, job_id: str) -> list[dict[str, Any]]:
+        """Return all rows of a job."""
+        every = self.table.query(_partition(job_id))
+        return [loads(self.texts.text(item)) for item in every]
+
     def count(self, job_id: str) -> tuple[int, int]:
         """Count the rows that are good, and those that tell of an error."""
         every = self.table.query(_partition(job_id), fields=("failed",))

@@ -43,6 +43,7 @@ class RunningJob:
         self.id = row.id
         self.data: Mapping[str, Any] = loads(data)
         self.attempt = row.attempts
+        self.previous_job_id = row.previous
         self.seconds_left = seconds_left
         kept = tools.texts.read(row.id, CHECKPOINT)
         self.checkpoint: Any | None = None if kept is None else loads(kept)
@@ -101,6 +102,13 @@ class RunningJob:
         """Keep rows; the same key again replaces."""
         for piece in self._tools.rows.pieces(self.id, rows, self._row.keep_s):
             self._lease.write(piece)
+
+    async def rows_of(self, job_id: str) -> list[dict[str, Any]]:
+        """Return all rows of another job of this service; none when there is none."""
+        found = self._lease.store.get(job_id)
+        if found is None or found[0].service != self._row.service:
+            return []
+        return self._tools.rows.all(job_id)
 
     async def pause(self, after_s: float = 0) -> NoReturn:
         """Go on in the next invocation, and no earlier than in so many seconds."""

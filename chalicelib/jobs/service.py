@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from chalicelib.auth import Principal
 from chalicelib.aws import Item
+from chalicelib.jobs import reminders
 from chalicelib.jobs.counts import statistics
 from chalicelib.jobs.model import (
     PREFIX,
@@ -24,7 +25,7 @@ from chalicelib.jobs.outcomes import Outcome
 from chalicelib.jobs.ready import Ready
 from chalicelib.jobs.registry import Registry, queue_for
 from chalicelib.jobs.rows import PAGE_BYTES, ResultRows
-from chalicelib.jobs.settle import AGENDA, Settler
+from chalicelib.jobs.settle import Settler
 from chalicelib.jobs.store import DATA, JobStore, idempotency_key, singleton_key
 from chalicelib.jobs.texts import LARGE, SMALL, Texts, size
 from chalicelib.jobs.workers import Workers
@@ -50,6 +51,7 @@ class Wish:
     idempotency_key: str | None = None
     singleton_key: str | None = None
     expires_in_s: float | None = None
+    repeat_every_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class JobService:
             keep_s=keep_s,
             expires=None if lasts is None else now + lasts,
             singleton=None if single is None else digest(single),
+            repeat_s=wish.repeat_every_s,
         )
         return replace(row, ready=ready_key(row))
 
@@ -129,7 +132,7 @@ class JobService:
         else:
             row = replace(row, beside=(DATA,))
             beside = [Put(self.texts.item(row.id, DATA, text))]
-        agenda = [Put(self._expiry(row))] if row.expires is not None else []
+        agenda = reminders.of_expiry(row, self.settler.later)
 
         def act() -> JobRow | None:
             more: list[Write] = [*claims, *beside, *agenda]
@@ -139,11 +142,6 @@ class JobService:
             return done
 
         return self.store.patiently(act)
-
-    def _expiry(self, row: JobRow) -> Item:
-        ref = {"job": row.id, "what": "expiry"}
-        at_ms = int((row.expires or 0) * 1000)
-        return self.settler.later(AGENDA, f"{row.id}#expiry", at_ms, ref)
 
     def _holder(self, claim: Item, text: str) -> JobRow | None:
         """Return who has a key; None when nobody has it any more."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from chalicelib.aws import Item
+from chalicelib.jobs import reminders
+from chalicelib.jobs.again import Repeats
 from chalicelib.jobs.model import JobRow, run_key
 from chalicelib.jobs.outcomes import Outcome, Seen, after
 from chalicelib.jobs.store import JobStore
@@ -15,7 +17,6 @@ from chalicelib.table import Put, Remove, Write
 from chalicelib.telemetry import log
 from eventyard.core.wire import loads
 
-AGENDA: Final = "job"
 RESULT: Final = "result"
 #: What becomes of a job; False: it is somebody else's by now; None: begin again.
 Done = JobRow | Literal[False] | None
@@ -27,8 +28,8 @@ class Settler:
 
     store: JobStore
     texts: Texts
-    #: Returns the agenda's row for a moment: kind, name, milliseconds, ref.
-    later: Callable[[str, str, int, Item], Item]
+    repeats: Repeats
+    later: reminders.Later
     #: Wakes a worker of a queue up: the queue, what for, after how many seconds.
     wake: Callable[[str, Item, float], None]
 
@@ -83,7 +84,6 @@ class Settler:
 
     def _told(self, job_id: str, done: JobRow | Literal[False]) -> JobRow | None:
         if done:
-            self._go_on(done)
             return done
         log("a job is somebody else's by now", job=job_id)
         return None
@@ -97,19 +97,17 @@ class Settler:
         body: Item | None = None,
         told: Mapping[str, Any] | None = None,
     ) -> JobRow | None:
-        new, kind = after(row, outcome, seen, self.store.clock())
-        beside = []
-        if body is not None:
-            pk, sk = text_key(row.id, RESULT)
-            beside.append(Put({"pk": pk, "sk": sk, "ttl": new.ttl, **body}))
-            new = replace(new, beside=(*row.beside, RESULT))
-        elif outcome.result is not None:
-            new = replace(new, result=outcome.result)
-        if new.due is not None:
-            ref = {"job": row.id, "what": "retry"}
-            name, at_ms = f"{row.id}#retry", int(new.due * 1000)
-            beside.append(Put(self.later(AGENDA, name, at_ms, ref)))
-        done, _ = self.store.change(row, new, kind, *more, *beside, told=told)
+        now = self.store.clock()
+        new, kind = after(row, outcome, seen, now)
+        new, beside = _with_result(new, outcome, body)
+        beside += reminders.of_due(new, self.later)
+        then, besides = self.repeats.after(new, now)
+        new = new if then is None else replace(new, next=then.id)
+        writes = [*more, *beside, *besides]
+        done, _ = self.store.change(row, new, kind, *writes, told=told, then=then)
+        if done is not None:
+            self._go_on(done)
+            self._go_on(then)
         return done
 
     def _body(self, outcome: Outcome) -> Item | None:
@@ -118,12 +116,25 @@ class Settler:
             return None
         return self.texts.body(outcome.result)
 
-    def _go_on(self, row: JobRow) -> None:
+    def _go_on(self, row: JobRow | None) -> None:
         """Wake somebody up; where this is never done the schedule finds out."""
+        if row is None:
+            return
         if row.due is not None:
             self.wake(row.queue, {"job": row.id}, row.due - self.store.clock())
         elif row.ready is not None:
             self.wake(row.queue, {}, 0)
+
+
+def _with_result(
+    row: JobRow, outcome: Outcome, body: Item | None
+) -> tuple[JobRow, list[Put]]:
+    if body is None:
+        whole = row.result if outcome.result is None else outcome.result
+        return replace(row, result=whole), []
+    pk, sk = text_key(row.id, RESULT)
+    beside = [Put({"pk": pk, "sk": sk, "ttl": row.ttl, **body})]
+    return replace(row, beside=(*row.beside, RESULT)), beside
 
 
 def _is(run: Item, owner: str, silent_since: float | None) -> bool:

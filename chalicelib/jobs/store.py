@@ -101,28 +101,44 @@ class JobStore:
         kind: str | None,
         *more: Write,
         told: Mapping[str, Any] | None = None,
+        then: JobRow | None = None,
     ) -> tuple[JobRow | None, list[int]]:
         """
         Write a job in the place of the one that was read, and more with it.
 
-        `kind` names the event that tells of it, with `told` besides. The job as it is
-        now; or None and which of `more` may not be written, when somebody changed it
-        meanwhile or one of those may not be. Raises ThrottledError.
+        `kind` names the event that tells of it, with `told` besides; `then` is a job
+        that begins with the end of this one. The job as it is now; or None and which of
+        `more` may not be written, when somebody changed it meanwhile or one of those
+        may not be. Raises ThrottledError.
         """
+        new, writes = self._written(old, new, kind, told)
+        kinds = [] if kind is None else [_counted(old, kind)]
+        if then is not None:
+            writes += self._written(None, then, "submitted", None)[1]
+            kinds.append("submitted")
+        # All is counted at once: a transaction takes no item twice.
+        counted = self.counts.change(new.service, *kinds)
+        failed = self.table.write_all([*more, *writes, *counted, *_ends(new, then)])
+        return (None if failed else new), failed
+
+    def _written(
+        self,
+        old: JobRow | None,
+        new: JobRow,
+        kind: str | None,
+        told: Mapping[str, Any] | None,
+    ) -> tuple[JobRow, list[Write]]:
         new = replace(new, version=new.version + 1)
-        writes: list[Write] = []
+        commits: list[Write] = []
         if kind is not None:
             new, commit = self.teller.told(new, kind, told)
-            writes.append(Put(commit))
-            writes += self.counts.change(new.service, _counted(old, kind))
+            commits.append(Put(commit))
         first = (
             Put(new.to_item(), fresh=True)
             if old is None
             else Put(new.to_item(), only_if={"version": old.version})
         )
-        beside = [*self._lists(old, new), *self._ends(new)]
-        failed = self.table.write_all([*more, first, *writes, *beside])
-        return (None if failed else new), failed
+        return new, [first, *commits, *self._lists(old, new)]
 
     def _lists(self, old: JobRow | None, new: JobRow) -> Iterator[Write]:
         if old is None or old.status != new.status:
@@ -136,15 +152,6 @@ class JobStore:
                 yield Remove(ready_item_key(old))
             if new.ready is not None:
                 yield Put(ready_item(new, self.clock()))
-
-    def _ends(self, new: JobRow) -> Iterator[Write]:
-        if not new.is_over:
-            return
-        yield Remove(text_key(new.id, CHECKPOINT))
-        if DATA in new.beside:
-            yield Change(text_key(new.id, DATA), sets={"ttl": new.ttl})
-        if new.singleton is not None:
-            yield Remove(singleton_key(new.service, new.singleton))
 
     def patiently(self, act: Callable[[], Done | None]) -> Done:
         """
@@ -161,6 +168,18 @@ class JobStore:
                 return done
             self.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311
         raise UnavailableError("Too much changes this job; try again.")
+
+
+def _ends(new: JobRow, then: JobRow | None) -> Iterator[Write]:
+    if not new.is_over:
+        return
+    yield Remove(text_key(new.id, CHECKPOINT))
+    if DATA in new.beside:
+        yield Change(text_key(new.id, DATA), sets={"ttl": new.ttl})
+    if new.singleton is not None:
+        pk, sk = singleton_key(new.service, new.singleton)
+        # Who comes next has the key from then on: nobody else comes between.
+        yield Put({"pk": pk, "sk": sk, "job": then.id}) if then else Remove((pk, sk))
 
 
 def singleton_key(service: str, name: str) -> tuple[str, str]:

@@ -45,8 +45,10 @@ class Texts:
 
     def read(self, job_id: str, name: str) -> str | None:
         """Read a text that rests beside its job."""
-        item = self.table.get(*text_key(job_id, name))
-        return None if item is None else self.text(item)
+        item = self.table.get(*text_key(job_id, name)) or {}
+        # The end of a job dates what is beside it, whether that is there or not.
+        there = not item.keys().isdisjoint(("text", "blob"))
+        return self.text(item) if there else None
 
 
 def text_key(job_id: str, name: str) -> tuple[str, str]:

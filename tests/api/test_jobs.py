@@ -76,6 +76,11 @@ def test_a_job_is_submitted_looked_at_and_done(http, jobs, pump):
         ({**URL, "expires_in_s": 0}, "expires_in_s"),
         ({**URL, "expires_in_s": "1"}, "expires_in_s"),
         ({**URL, "expires_in_s": 1e10}, "expires_in_s"),
+        ({**URL, "repeat_every_s": 59.9}, "repeat_every_s"),
+        ({**URL, "repeat_every_s": 31_622_401}, "repeat_every_s"),
+        ({**URL, "repeat_every_s": "60"}, "repeat_every_s"),
+        ({**URL, "repeat_every_s": True}, "repeat_every_s"),
+        ({**URL, "repeat_every_s": [60]}, "repeat_every_s"),
         ({**URL, "singleton_key": ""}, "singleton_key"),
         ({**URL, "singleton_key": 7}, "singleton_key"),
         ({**URL, "idempotency_key": "x" * 257}, "idempotency_key"),
@@ -123,6 +128,21 @@ def test_a_second_try_is_answered_with_the_first(http, jobs):
     assert again.json()["deduplicated"] is True
     assert other.json()["job_id"] == first.json()["job_id"]
     assert other.json()["success"] is False
+
+
+@pytest.mark.parametrize("period", [60, 61.5, 31_622_400])
+def test_a_job_is_repeated_until_the_next_one_is_cancelled(http, jobs, pump, period):
+    name = take(http, steps=1, repeat_every_s=period)["job_id"]
+    pump.run()
+
+    waits, done = http.get(JOBS).json()["jobs"]
+    assert (done["job_id"], done["repeat_every_s"]) == (name, period)
+    assert done["next_job_id"] == waits["job_id"]
+    assert (waits["previous_job_id"], waits["status"]) == (name, "pending")
+    assert waits["data"] == done["data"] == {**URL, "steps": 1}
+    assert waits["next_try_at"] is not None
+    assert http.delete(f"{JOBS}/{name}").status == 409
+    assert http.delete(f"{JOBS}/{waits['job_id']}").json()["status"] == "cancelled"
 
 
 def test_of_a_singleton_there_is_one(http, jobs):

@@ -47,6 +47,14 @@ class NewJob(BaseModel):
         le=31_622_400,
         description="It fails when nobody began it within so many seconds.",
     )
+    repeat_every_s: float | None = Field(
+        None,
+        ge=60,
+        le=31_622_400,
+        description="When it has completed or failed, another one waits to be begun so "
+        "many seconds after this one's turn; cancelling that one ends it.",
+        examples=[86_400],
+    )
 
 
 class NewScrape(NewJob):
@@ -149,6 +157,9 @@ class Job(Answer):
         description="While it waits: when it is tried again, or goes on after a pause."
     )
     expires_at: Moment | None
+    repeat_every_s: float | None = Field(description="How far its turns are apart.")
+    previous_job_id: str | None = Field(description="The job that it repeats.")
+    next_job_id: str | None = Field(description="The job that repeats it.")
     data: dict[str, Any] | None = Field(description="What was asked for.")
     result: dict[str, Any] | None
     error: str | None = Field(description="Why it failed, or its last try did.")

@@ -26,6 +26,8 @@ class Job(Protocol):
     attempt: int
     #: What was saved last; None at the first start.
     checkpoint: Any | None
+    #: The job that this one repeats, if it does.
+    previous_job_id: str | None
 
     async def progress(self, share: float, **facts: Any) -> None:
         """
@@ -45,6 +47,15 @@ class Job(Protocol):
 
     async def results(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep rows, each with a text as its `key`: the same key again replaces."""
+        ...
+
+    async def rows_of(self, job_id: str) -> list[dict[str, Any]]:
+        """
+        Return all rows that another job of this service kept, in no order.
+
+        None of them when there is no such job, or not any more. To compare with the
+        last run, ask for those of `previous_job_id`.
+        """
         ...
 
     def seconds_left(self) -> float:

@@ -362,6 +362,32 @@ def test_a_worker_waits_for_what_it_can_do_alone(make_database):
     assert in_a_queue(make_database, act)["status"] == "completed"
 
 
+def test_a_job_reads_the_rows_of_another_of_its_service(make_database):
+    from eventyard.jobs.local import LocalJob
+
+    async def act(queue):
+        service = Counting(None, queue)
+        told = await service.submit_job({"to": 2})
+        await Dispatcher().serve(queue, service)
+        last = told["job_id"]
+        more = {"service_name": service.service_name}
+        named = {"previous_job_id": last}
+        job = LocalJob(queue, await queue.push(Task(named, **more)))
+        first = LocalJob(queue, await queue.push(Task({}, **more)))
+        odd = LocalJob(queue, await queue.push(Task({"previous_job_id": 7}, **more)))
+        stranger = LocalJob(queue, await queue.push(Task(named)))
+        return (
+            await job.rows_of(job.previous_job_id),
+            [await job.rows_of("nobody"), await stranger.rows_of(last)],
+            [first.previous_job_id, odd.previous_job_id],
+        )
+
+    rows, none, unknown = in_a_queue(make_database, act)
+
+    assert rows == [{"key": "0", "n": 0}, {"key": "1", "n": 1}]
+    assert (none, unknown) == ([[], []], [None, None])
+
+
 def test_turns_at_something_shared_are_apart(make_database):
     from eventyard.jobs.local import LocalJob
 
