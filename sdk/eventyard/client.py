@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
 from typing import Any, Final, Self, TypeVar, cast
 
@@ -177,7 +184,9 @@ class EventRouterClient:
             self._repeats.note(letter.event, sent)
         return (await sent).event_id
 
-    def publish_nowait(self, type: str | Event, payload: Any = None, **fields: Any) -> None:  # noqa: A002
+    def publish_nowait(
+        self, type: str | Event, payload: Any = None, **fields: Any
+    ) -> None:  # noqa: A002
         """
         Publish an event sometime soon; whoever asked by `on_error` hears if it is lost.
 
@@ -191,7 +200,7 @@ class EventRouterClient:
         if self._outbox is not None and self._connected:
             self._outbox.put_nowait(letter)
         else:
-            self._later(self._connect_and_put(letter))
+            self.go_on(self._connect_and_put(letter))
 
     async def _connect_and_put(self, letter: Letter) -> None:
         try:
@@ -200,7 +209,11 @@ class EventRouterClient:
             await self._subscribing.failed(error, letter.event)
 
     def _letter(
-        self, type: str | Event, payload: Any, fields: Any, key: str | None  # noqa: A002
+        self,
+        type: str | Event,
+        payload: Any,
+        fields: Any,
+        key: str | None,  # noqa: A002
     ) -> Letter:
         event = self.event(type, payload, **fields)
         # What is sealed is bound to its id.
@@ -215,9 +228,10 @@ class EventRouterClient:
         return self._outbox
 
     def _lose(self, error: Exception, event: Event) -> None:
-        self._later(self._subscribing.failed(error, event))
+        self.go_on(self._subscribing.failed(error, event))
 
-    def _later(self, act: Any) -> None:
+    def go_on(self, act: Coroutine[Any, Any, None]) -> None:
+        """Do something beside all else; it ends with the client."""
         task = asyncio.get_running_loop().create_task(act)
         self._losses.add(task)
         task.add_done_callback(self._losses.discard)

@@ -28,7 +28,9 @@ class Breaker:
 
     failure_threshold: int = 5
     recovery_timeout: float = 30.0
-    expected_exception: type[BaseException] | tuple[type[BaseException], ...] = Exception
+    expected_exception: type[BaseException] | tuple[type[BaseException], ...] = (
+        Exception
+    )
     clock: Callable[[], float] = time.monotonic
     state: State = "closed"
     failures: int = 0

@@ -47,7 +47,9 @@ class EventStream:
         sealed = self._client.sealed(events)
         return await self._client.transport.append(self.id, sealed, expected_version)
 
-    async def read(self, from_version: int = 0, to_version: int | None = None) -> list[Event]:
+    async def read(
+        self, from_version: int = 0, to_version: int | None = None
+    ) -> list[Event]:
         """Return the events of these versions, both ends included, oldest first."""
         return [event async for event in self.events(from_version, to_version)]
 

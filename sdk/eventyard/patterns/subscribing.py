@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from eventyard.core.event import Event
-from eventyard.patterns.handling import Desk, Failed, Opener, Registration, called
+from eventyard.patterns.handling import Desk, Opener, Registration, called
 from eventyard.patterns.positions import Position
 from eventyard.transports.base import Transport, Wish
 
@@ -33,7 +33,9 @@ class Subscribing:
         """Note a handler; its events come once there is a connection."""
         self.registered.append(registration)
         if self._connected:
-            task = asyncio.get_running_loop().create_task(self._open_later(registration))
+            task = asyncio.get_running_loop().create_task(
+                self._open_later(registration)
+            )
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
 

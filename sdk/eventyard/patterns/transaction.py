@@ -30,12 +30,18 @@ class Transaction:
         self._events: list[Event] = []
         self._open = False
 
-    async def publish(self, type: str | Event, payload: Any = None, **fields: Any) -> str:  # noqa: A002
+    async def publish(
+        self, type: str | Event, payload: Any = None, **fields: Any
+    ) -> str:  # noqa: A002
         """Hold an event back; return its id."""
         if not self._open:
-            raise InvalidRequestError("Publish within `async with client.transaction()`.")
+            raise InvalidRequestError(
+                "Publish within `async with client.transaction()`."
+            )
         if len(self._events) >= MOST_EVENTS:
-            raise InvalidRequestError(f"A transaction has {MOST_EVENTS} events at most.")
+            raise InvalidRequestError(
+                f"A transaction has {MOST_EVENTS} events at most."
+            )
         event = self._client.event(type, payload, **fields)
         event.transaction_id = self.id
         self._events.append(event)

@@ -81,12 +81,16 @@ class Windows:
         return rest
 
 
-def windows(size: str | float, slide: str | float | None, grace: str | float) -> Windows:
+def windows(
+    size: str | float, slide: str | float | None, grace: str | float
+) -> Windows:
     """Return windows by their durations, as `30s`; raises InvalidRequestError."""
     size_s = seconds(size)
     slide_s = size_s if slide is None else seconds(slide)
     if size_s <= 0 or slide_s <= 0 or slide_s > size_s:
-        raise InvalidRequestError("A window slides by more than nothing, up to its size.")
+        raise InvalidRequestError(
+            "A window slides by more than nothing, up to its size."
+        )
     if size_s / slide_s > _MOST_OVERLAPPING:
         raise InvalidRequestError(
             f"An event would belong to more than {_MOST_OVERLAPPING} windows."

@@ -181,7 +181,9 @@ class Transport(ABC):
         """Keep a place under a name; a lower one than is kept changes nothing."""
 
     @abstractmethod
-    async def bury(self, event: Event, subscription: str, error: str, attempts: int) -> None:
+    async def bury(
+        self, event: Event, subscription: str, error: str, attempts: int
+    ) -> None:
         """Put an event into the dead letters that a handler gave up."""
 
     @abstractmethod

@@ -76,9 +76,7 @@ class Broker:
         """Return what is remembered behind a place."""
         return [one for one in self._log if one.cursor > cursor]
 
-    async def accept(
-        self, events: Sequence[Event], key: str | None
-    ) -> list[Published]:
+    async def accept(self, events: Sequence[Event], key: str | None) -> list[Published]:
         """Append a commit and hand it out; a second try is answered as the first."""
         claim: object = key or (events[0].source, events[0].id)
         known = self._claims.get(claim)
@@ -130,9 +128,7 @@ class Broker:
 class MemoryFeed(Feed):
     """A subscription: what is on its way, and a task that hands it on in order."""
 
-    def __init__(
-        self, broker: Broker, client_id: str, wish: Wish, sink: Sink
-    ) -> None:
+    def __init__(self, broker: Broker, client_id: str, wish: Wish, sink: Sink) -> None:
         self.id = f"sub_{ulid.new_ulid()}"
         self.client_id = client_id
         self.wish = wish
