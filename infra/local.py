@@ -38,6 +38,7 @@ _WATCHED: Final = (
     "infra/functions.yaml",
     "requirements.txt",
     "requirements-drawing.txt",
+    "requirements-scraping.txt",
 )
 _NOTHING: Final[dict[str, Any]] = {"Records": []}
 _TICK: Final = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import BUILD
 from tests.e2e.listener import Listener
 from tests.e2e.running import ROOT, RunningPlatform, free_port, wait_until
+from tests.e2e.staged import copied
 
 
 def run(module: str, *arguments: str, **environment: str) -> tuple[int, str]:
@@ -115,18 +114,7 @@ def test_events_settings_and_keys_hold_over_a_restart_with_other_settings(
 
 
 def test_an_edit_is_redeployed_by_itself(tmp_path):
-    copy = tmp_path / "project"
-    shutil.copytree(
-        ROOT,
-        copy,
-        symlinks=True,
-        ignore=shutil.ignore_patterns(".git", ".venv", ".eventyard", "__pycache__"),
-    )
-    build = copy / ".eventyard" / "build"
-    for cached in BUILD.glob("dependencies-*/"):  # or pip would fetch them anew
-        shutil.copytree(cached, build / cached.name, copy_function=os.link)
-    for layer in BUILD.glob("layer-*"):
-        shutil.copy(layer, build)
+    copy = copied(tmp_path / "project")
     platform = RunningPlatform(tmp_path / "state")
     platform.root = copy
     platform.start()
