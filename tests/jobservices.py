@@ -65,7 +65,7 @@ PATHS = {NAME: "tests.jobservices:Steps", ANOTHER: "tests.jobservices:Mender"}
 
 def registered(platform: Any, monkeypatch: Any) -> Any:
     """The parts of jobs, with these services and no others."""
-    platform.jobs.registry.paths = PATHS
+    platform.jobs.registry.paths, platform.jobs.registry.makers = PATHS, {}
     monkeypatch.setattr(Steps, "done", [])
     monkeypatch.setattr(Steps, "at_step", staticmethod(lambda *_: None))
     return platform.jobs

@@ -38,6 +38,7 @@ def messages(cursor: str, event: Event) -> tuple[str, ...]:
     kind = event.type.rpartition(".")[2]
     data = {
         **told,
+        "event_type": f"job_{kind}",
         "event_id": event.id,
         "timestamp": event.to_dict()["timestamp"],
         "cursor": cursor,

@@ -13,7 +13,6 @@ from time import process_time
 from typing import Any
 
 from eventyard.jobs.scraping import contacts, html
-from tests.site import body
 
 _ROUNDS = 5
 _CRAWLERS = {

@@ -41,6 +41,7 @@ def test_each_change_is_told_once_under_each_of_its_names(pump, gateway, jobs, c
     ]
     assert sorted(names) == sorted([*own, *other])
     last = next(f for f in told(gateway) if f["event"] == f"{NAME}_job_completed")
+    assert last["data"]["event_type"] == "job_completed"
     assert last["data"]["service_name"] == NAME
     assert last["data"]["job_id"] == row.id
     assert (last["data"]["status"], last["data"]["progress"]) == ("completed", 1)

@@ -259,6 +259,9 @@ class JobsHello(Answer):
 class ChangedJob(jobs.JobNews):
     """A job as it is now, and where to resume after this."""
 
+    event_type: str = Field(
+        description="Its name without that of anybody.", examples=["job_progress"]
+    )
     event_id: str
     timestamp: Moment
     cursor: str

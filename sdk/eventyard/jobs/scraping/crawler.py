@@ -211,7 +211,8 @@ async def crawler(
     crawl = Crawl.from_dict(kept["crawl"]) if kept else begun(options)
     if kept:
         visitor.take_up(kept["hosts"])
-    before = await job.rows_of(options.compare_with or job.previous_job_id or "")
+    other = options.compare_with or job.previous_job_id
+    before = await job.rows_of(other) if other else []
     return Crawler(job, options, visitor, crawl, redaction, _by_key(before))
 
 
