@@ -18,7 +18,7 @@ import pytest
 
 from infra.package import BUILD
 from tests.e2e.listener import Listener
-from tests.e2e.running import ROOT, RunningPlatform, free_port, wait_until
+from tests.e2e.running import ROOT, free_port, wait_until
 
 
 def run(module: str, *arguments: str, **environment: str) -> tuple[int, str]:
@@ -114,7 +114,7 @@ def test_events_settings_and_keys_hold_over_a_restart_with_other_settings(
         assert listener.hellos
 
 
-def test_an_edit_is_redeployed_by_itself(tmp_path):
+def test_an_edit_is_redeployed_by_itself(own_platform, tmp_path):
     copy = tmp_path / "project"
     shutil.copytree(
         ROOT,
@@ -123,24 +123,21 @@ def test_an_edit_is_redeployed_by_itself(tmp_path):
         ignore=shutil.ignore_patterns(".git", ".venv", ".eventyard", "__pycache__"),
     )
     build = copy / ".eventyard" / "build"
-    for cached in BUILD.glob("dependencies-*/"):  # or pip would fetch them anew
-        shutil.copytree(cached, build / cached.name, copy_function=os.link)
+    for kind in ("dependencies", "artefact"):  # or pip would fetch them anew
+        for tree in BUILD.glob(f"{kind}-*/"):
+            shutil.copytree(tree, build / tree.name, copy_function=os.link)
     for layer in BUILD.glob("layer-*"):
         shutil.copy(layer, build)
-    platform = RunningPlatform(tmp_path / "state")
-    platform.root = copy
-    platform.start()
-    try:
-        package = copy / "sdk" / "eventyard" / "__init__.py"
-        package.write_text(package.read_text().replace('"0.1.0"', '"0.1.0+edited"'))
+    own_platform.root = copy
+    own_platform.start()
+    package = copy / "sdk" / "eventyard" / "__init__.py"
+    package.write_text(package.read_text().replace('"0.1.0"', '"0.1.0+edited"'))
 
-        wait_until(
-            lambda: platform.get("/api/v1/config")["version"] == "0.1.0+edited",
-            what="the edit in the deployed function",
-        )
-        assert any("Redeployed in" in line for line in platform.output)
-    finally:
-        platform.stop()
+    wait_until(
+        lambda: own_platform.get("/api/v1/config")["version"] == "0.1.0+edited",
+        what="the edit in the deployed function",
+    )
+    assert any("Redeployed in" in line for line in own_platform.output)
 
 
 @pytest.fixture
