@@ -24,6 +24,7 @@ from typing import Final
 
 Say = Callable[[str], None]
 
+_ROOT: Final = Path(__file__).parent.parent
 #: A stop must end within 15 seconds: this long the emulator may save its state.
 _SAVE_SECONDS: Final = 12.0
 _START_SECONDS: Final = 60.0
@@ -96,7 +97,8 @@ class Emulator:
         threading.Thread(target=_clear, args=(left,), daemon=True).start()
         log = self.log_path.open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-m", "infra.ministack"],
+            cwd=_ROOT,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
