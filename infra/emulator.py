@@ -117,7 +117,7 @@ class Emulator:
             "GATEWAY_PORT": str(self.port),
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self.state / "emulator"),
-            # It unpacks the code anew for each worker, and a killed one leaves it.
+            # What it unpacks for its workers; a killed one leaves its folder.
             "TMPDIR": str(self._scratch),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.state / "s3"),
