@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -170,9 +171,8 @@ class Deployer:
         s3.upload_file(str(artefact.zip_path), bucket, key)
         for path in artefact.layers.values():
             self._upload_once(path, bucket)
-        path = template.write(finished, artefact.template_path.with_name("stack.yaml"))
-        name = f"{artefact.digest}.yaml"
-        s3.upload_file(str(path), bucket, name)
+        name = f"{artefact.digest}.json"
+        s3.put_object(Bucket=bucket, Key=name, Body=json.dumps(finished).encode())
         url = s3.generate_presigned_url(
             "get_object", Params={"Bucket": bucket, "Key": name}
         )

@@ -15,6 +15,9 @@ from infra.package import ROOT, Artefact, architecture
 
 Template = dict[str, Any]
 
+#: The same as yaml.SafeLoader, seven times as fast where libyaml is there.
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 #: API Gateway's stage, as .chalice/config.json names it.
 GATEWAY_STAGE: Final = "api"
 _LOG_DAYS: Final = 30
@@ -72,7 +75,7 @@ def finish(artefact: Artefact, target: Target, code: Mapping[str, str]) -> Templ
 
     `code` says where the zip was put: `Bucket` and `Key`.
     """
-    template: Template = yaml.safe_load(artefact.template_path.read_text())
+    template: Template = yaml.load(artefact.template_path.read_text(), _LOADER)  # noqa: S506 - it is safe
     functions = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())
     environment = _environment(target)
     for name, path in artefact.layers.items():

@@ -12,8 +12,8 @@ from chalicelib.table import Table
 from chalicelib.telemetry import log as log_line
 from chalicelib.telemetry import log_error
 
-#: A writer may be this slow between choosing a row's minute and the row being there:
-#: no function runs longer.
+#: A writer may be this slow between choosing a row's minute and the row being there: it
+#: is one call, and calls are given up sooner.
 SETTLE_MS: Final = 60_000
 #: The sweep ticks from the first minute on: without a checkpoint nothing is older.
 UNCHECKED_MS: Final = 900_000

@@ -15,7 +15,7 @@ from chalicelib.jobs.texts import Texts, size
 from chalicelib.table import Put
 from eventyard.core.errors import InvalidRequestError
 from eventyard.core.wire import dumps, loads
-from eventyard.jobs.errors import JobCancelled, JobPaused
+from eventyard.jobs.errors import LONGEST_PAUSE_S, JobCancelled, JobPaused
 
 #: With less than this left a job pauses as soon as it has saved something.
 PAUSE_S: Final = 10.0
@@ -100,7 +100,9 @@ class RunningJob:
 
     async def results(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep rows; the same key again replaces."""
-        for piece in self._tools.rows.pieces(self.id, rows, self._row.keep_s):
+        # It is kept from the end of the job on, which a pause puts off.
+        keep_s = self._row.keep_s + int(LONGEST_PAUSE_S)
+        for piece in self._tools.rows.pieces(self.id, rows, keep_s):
             self._lease.write(piece)
 
     async def rows_of(self, job_id: str) -> list[dict[str, Any]]:

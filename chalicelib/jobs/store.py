@@ -48,7 +48,8 @@ class JobStore:
 
     def get(self, job_id: str) -> tuple[JobRow, Item | None] | None:
         """Read a job with its run, if somebody does it; None: there is none."""
-        if len(job_id) > _LONGEST_ID:
+        # The table takes no key that is empty.
+        if not 0 < len(job_id) <= _LONGEST_ID:
             return None
         found = self.table.get_many([job_key(job_id), run_key(job_id)])
         item = found.get(job_key(job_id))

@@ -147,7 +147,7 @@ def test_a_lost_connection_goes_on_from_its_last_cursor(
     server.recovers = False
     server.hang_up()
     expect(column(page, "Approved")).to_have_count(1)
-    assert len(lists(server)) == asked + 2
+    until(page, lambda: len(lists(server)) == asked + 2)
 
 
 def test_what_is_filtered_is_the_address_and_holds_for_what_comes_live(

@@ -553,6 +553,47 @@ def test_workers_are_allowed_all_they_do(jobs, pump, calls, monkeypatch):
         assert {"dynamodb:PutItem", "sqs:SendMessage"} <= calls <= allowed(function)
 
 
+#: What the queue's mapping calls in the name of a function, and what no call shows: that
+#: S3 tells "not found" from "denied", and the members of transactions.
+_UNSEEN = {
+    *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+    *("s3:ListBucket", "dynamodb:DeleteItem"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), [("scraper", "Work"), ("mender", "WorkScraping")]
+)
+def test_workers_may_do_nothing_else(jobs, calls, monkeypatch, name, function):
+    from tests.jobservices import Steps, current_job, submit
+
+    async def process(self, job_data):
+        job = current_job()
+        large = "x" * 210_000
+        if job.checkpoint is None:
+            await job.shared_gap("example.com", 1)
+            await job.save(large)
+            await job.pause(1)
+        await job.progress(0.5)
+        await job.results([{"key": "a", "text": large}])
+        rows = await job.rows_of(job.id)
+        return {"rows": len(rows), "text": large}
+
+    monkeypatch.setattr(Steps, "process_job", process)
+    worker = jobs.work if function == "Work" else jobs.scraping
+    row = submit(jobs, name=name, data={"text": "x" * 5_000}, repeat_every_s=60)
+    poison = {"messageId": "poison", "body": "{"}
+    calls.clear()
+    worker.run({"Records": [{"messageId": "1", "body": "{}"}, poison]})
+    later = jobs.store.clock() + 2
+    jobs.store.clock = lambda: later
+    body = json.dumps({"job": row.id})
+    worker.run({"Records": [{"messageId": "2", "body": body}]})
+
+    assert calls | _UNSEEN == allowed(function)
+    assert jobs.store.get(row.id)[0].status == "completed"
+
+
 def test_what_time_does_to_jobs_is_allowed(platform, jobs, calls, clock):
     from tests.jobservices import submit
 

@@ -128,10 +128,15 @@ def test_queues_have_dead_letters_and_wait_longer_than_their_functions_run(aws):
         assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
         assert properties["VisibilityTimeout"] == {"Ref": "QueueVisibility"}
     for name in ("JobsQueue", "ScrapingQueue"):
-        assert aws[name]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == 5
-    # AWS refuses a queue whose messages come back while they are worked on.
+        properties = aws[name]["Properties"]
+        assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
+        assert properties["VisibilityTimeout"] == {"Ref": "JobsVisibility"}
+    # AWS refuses a queue whose messages come back while they are worked on; no function
+    # may take longer than this.
     hidden = finish_parameters()["JobsVisibility"]["Default"]
-    assert hidden > wishes["Work"]["timeout"] == wishes["WorkScraping"]["timeout"]
+    assert (
+        hidden > wishes["Work"]["timeout"] == wishes["WorkScraping"]["timeout"] == 900
+    )
     assert default >= 6 * max(
         wishes[name]["timeout"] for name in ("Route", "FanOut", "Chores")
     )

@@ -316,6 +316,31 @@ def test_a_pause_is_no_longer_than_a_day(jobs, clock, pausing, wished, paused_s)
     )
 
 
+def test_what_was_found_before_a_pause_is_kept_as_long_as_the_job(
+    platform, jobs, clock, monkeypatch
+):
+    async def process(self, job_data):
+        job = jobservices.current_job()
+        if job.checkpoint is None:
+            await job.results([{"key": "early"}])
+            await job.save(1)
+            await job.pause(86_400)
+        return {}
+
+    monkeypatch.setattr(Steps, "process_job", process)
+    monkeypatch.setattr(Steps, "retention_days", 1 / 24)
+    row = submit(jobs)
+    work(jobs)
+    clock.tick(86_400)
+    platform.agenda.tick()
+    work(jobs)
+
+    done = jobs.store.get(row.id)[0]
+    (kept,) = platform.table.query(f"jobs-results#{row.id}")
+    assert (done.status, done.keep_s) == ("completed", 3_600)
+    assert kept["ttl"] >= done.ttl
+
+
 def test_a_pause_for_a_while_needs_something_to_go_on_from(jobs, clock, monkeypatch):
     async def process(self, job_data):
         await jobservices.current_job().pause(60)

@@ -2,8 +2,9 @@
 
 import { html } from "./preact-htm.js";
 import { go, linkTo, pathOf, usePoll } from "./hooks.js";
-import { SCRAPER, adviceFor, isOver, pagesOf, progressOf, titleOf } from "./jobmodel.js";
-import { Bar, CLOSED, NEW, Status, StopButton, Took, placeOf } from "./jobparts.js";
+import { Changes, changesIn } from "./jobchanges.js";
+import { SCRAPER, adviceFor, everyOf, factsOf, isOver, isPaused, isScheduled, pagesOf, pauseOf, progressOf, titleOf } from "./jobmodel.js";
+import { Bar, CLOSED, JobLink, NEW, Soon, Status, StopButton, Took, placeOf } from "./jobparts.js";
 import { Results } from "./jobresults.js";
 import { JsonView } from "./json.js";
 import { Badge, CopyButton, Drawer, ErrorPanel, Facts, Guard, Icon, Id, OutLink, Skeleton, Tabs, Time, formatCount } from "./ui.js";
@@ -42,14 +43,22 @@ const Again = ({ job }) =>
 
 /** What can be said of it now: how far it is, or why it ended as it did. */
 function Now({ job }) {
-  if (job.status === "running") return html`<div class="job-progress"><${Bar} job=${job} /><span class="number">${progressOf(job)}</span></div>`;
+  if (job.status === "running") return html`<${Moving} job=${job} />`;
   if (job.status === "pending") return html`<${Waiting} job=${job} />`;
   if (job.status === "failed") return html`<${Fault} job=${job} />`;
   if (job.status === "cancelled") return html`<p class="muted">It was stopped at ${progressOf(job)}. What was found by then is kept.</p>`;
-  return null;
+  return pagesOf(job) === 0 ? html`<p class="muted">No page was read: why stands under Results.</p>` : null;
+}
+
+function Moving({ job }) {
+  const facts = factsOf(job);
+  return html`<div class="job-progress"><${Bar} job=${job} /><span class="number">${progressOf(job)}</span></div>
+    ${facts.length > 0 && html`<p class="muted note" title="In line are addresses that were met, and not asked for yet">${facts.join(", ")}</p>`}
+    ${isPaused(job) && html`<p class="note">${pauseOf(job)}. <span class="muted"><${Soon} word="It goes on" at=${job.next_try_at} />.</span></p>`}`;
 }
 
 function Waiting({ job }) {
+  if (isScheduled(job)) return html`<p><${Soon} word="Begins" at=${job.next_try_at} />.</p>`;
   const next = job.next_try_at && html`; the next try is <${Time} value=${job.next_try_at} />`;
   return html`<p class="muted">${placeOf(job) ?? "It waits its turn"}${next}.</p>
     ${job.error && html`<div class="notice"><p><strong>The last try failed.</strong> <bdi>${job.error}</bdi></p></div>`}`;
@@ -67,14 +76,20 @@ function About({ job }) {
     ["when", when.map(([word, at], index) => html`${index > 0 && ", "}${word} <${Time} value=${at} />`)],
     ["took", job.started_at && html`<${Took} job=${job} />`],
     ["worker", job.assigned_node && html`<${Id} value=${job.assigned_node} keep=${10} />`],
+    ["repeats", job.repeat_every_s && everyOf(job.repeat_every_s)],
+    ["the one before", job.previous_job_id && html`<${JobLink} id=${job.previous_job_id} />`],
+    ["the next one", job.next_job_id && html`<${JobLink} id=${job.next_job_id} />`],
     ["tries", job.attempts > 1 && formatCount(job.attempts)],
   ]} />`;
 }
 
+const tallied = (name, count) => (count === null ? name : html`${name} <span class="tally">${formatCount(count)}</span>`);
+
 function Parts({ job, whole, tab }) {
-  const pages = pagesOf(job);
+  const changes = changesIn(job);
   const tabs = [
-    { id: "results", name: pages === null ? "Results" : html`Results <span class="tally">${formatCount(pages)}</span>`, body: () => html`<${Results} job=${job} />` },
+    { id: "results", name: tallied("Results", pagesOf(job)), body: () => html`<${Results} job=${job} />` },
+    ...(changes === null ? [] : [{ id: "changes", name: tallied("Changes", changes), body: () => html`<${Changes} job=${job} />` }]),
     { id: "asked", name: "Asked for", body: () => html`<${Asked} data=${job.data} whole=${whole} />` },
     { id: "json", name: "JSON", body: () => html`<${Result} job=${job} whole=${whole} />` },
   ];
@@ -86,16 +101,25 @@ function Parts({ job, whole, tab }) {
 
 function Asked({ data, whole }) {
   if (!data) return whole ? html`<p class="muted">Nothing is known of what was asked.</p>` : html`<${Skeleton} lines=${4} />`;
-  return html`<dl class="facts">${Object.entries(data).map(([name, value]) => html`<${Given} name=${name} value=${value} />`)}</dl>`;
+  return html`<dl class="facts">${Object.entries(data).filter(([, value]) => value !== null).map(([name, value]) => html`<${Given} name=${name} value=${value} />`)}</dl>`;
 }
+
+const GIVEN = {
+  url: (text) => html`<${OutLink} url=${text} schemes=${WEB}><bdi>${text}</bdi><//>`,
+  compare_with: (text) => html`<${JobLink} id=${text} />`,
+};
 
 function Given({ name, value }) {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return html`<div><dt>${name}</dt><dd><span>${name === "url" ? html`<${OutLink} url=${text} schemes=${WEB}><bdi>${text}</bdi><//>` : html`<bdi>${text}</bdi>`}</span><${CopyButton} text=${text} label="Copy ${name}" /></dd></div>`;
+  const shown = Object.hasOwn(GIVEN, name) ? GIVEN[name](text) : html`<bdi>${text}</bdi>`;
+  return html`<div><dt>${name}</dt><dd><span>${shown}</span><${CopyButton} text=${text} label="Copy ${name}" /></dd></div>`;
 }
 
 function Result({ job, whole }) {
-  if (job.result) return html`<${JsonView} key=${job.job_id} value=${job.result} label="the result" />`;
+  if (job.result) {
+    return html`${job.result.pii_truncated && html`<p class="muted note">Contacts of some pages are left out here for their size: Results has them all.</p>`}
+      <${JsonView} key=${job.job_id} value=${job.result} label="the result" />`;
+  }
   if (!whole) return html`<${Skeleton} lines=${6} />`;
   return html`<p class="muted">${isOver(job) ? "It has left no result." : "The result comes when it ends; what it finds on the way is under Results."}</p>`;
 }

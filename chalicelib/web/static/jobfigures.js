@@ -2,9 +2,9 @@
 
 import { html, useEffect, useRef } from "./preact-htm.js";
 import { getJobStats, getWorkers } from "./api.js";
-import { linkTo, pathOf, usePoll } from "./hooks.js";
+import { linkTo, usePoll } from "./hooks.js";
 import { workerOf } from "./jobmodel.js";
-import { CLOSED } from "./jobparts.js";
+import { JobLink } from "./jobparts.js";
 import { SmallTable } from "./list.js";
 import { Age, Badge, ErrorPanel, Id, formatCount } from "./ui.js";
 
@@ -64,7 +64,7 @@ const COLUMNS = [
   { name: "Node", class: "col-node", cell: ({ node }) => html`<${Id} value=${node} keep=${8} />` },
   { name: "Service", class: "col-service", cell: ({ service }) => html`<bdi>${service ?? "–"}</bdi>` },
   { name: "Can", class: "col-service col-extra", hint: "What it is able to do", cell: ({ capability }) => html`<bdi>${capability || "–"}</bdi>` },
-  { name: "Job", class: "col-job", cell: ({ job_id: job }) => (job ? html`<a href=${linkTo(CLOSED, pathOf("jobs", job))} title=${job}><code>${`${job.slice(0, 8)}…${job.slice(-6)}`}</code></a>` : html`<span class="muted">–</span>`) },
+  { name: "Job", class: "col-job", cell: ({ job_id: job }) => (job ? html`<${JobLink} id=${job} />` : html`<span class="muted">–</span>`) },
   { name: "Heard", class: "col-age number", cell: ({ seen_at: at }) => html`<${Age} value=${at} />` },
 ];
 

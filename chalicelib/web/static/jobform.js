@@ -3,13 +3,29 @@
 import { html, useLayoutEffect, useRef, useState } from "./preact-htm.js";
 import { submitJob } from "./api.js";
 import { goTo, pageLink, pathOf, useAct, useAsk } from "./hooks.js";
-import { SCRAPER } from "./jobmodel.js";
+import { SCRAPER, everyOf, titleOf } from "./jobmodel.js";
 import { Drawer, ErrorPanel, Field, Skeleton, toast } from "./ui.js";
 
-const BLANK = { url: "", max_pages: "10", timeout_s: "10", priority: "1", same_origin_only: true, respect_robots: true, sitemap: false, redact: false };
-const FIELDS = ["url", "max_pages", "timeout_s", "priority", "same_origin_only", "respect_robots", "sitemap", "redact"];
-const ADVANCED = ["timeout_s", "respect_robots", "sitemap", "redact"];
-const BOUNDS = { max_pages: ["Pages are", 1_000], timeout_s: ["The time-out is", 300], priority: ["The priority is", 10] };
+const BLANK = {
+  url: "", max_pages: "10", priority: "1", same_origin_only: true, timeout_s: "10", delay_s: "0", mode: "crawl", redact: "none",
+  retention_days: "", repeat_every_s: "", compare_with: "",
+};
+const FIELDS = Object.keys(BLANK);
+const ADVANCED = FIELDS.slice(FIELDS.indexOf("timeout_s"));
+// Of each number the least, the most, and what is said where it is none of these.
+const NUMBERS = {
+  max_pages: [1, 1_000, "Pages are a whole number from 1 to 1,000."],
+  priority: [1, 10, "The priority is a whole number from 1 to 10."],
+  timeout_s: [1, 300, "The time-out is a number from 1 to 300."],
+  delay_s: [0, 60, "The pause is a number from 0 to 60."],
+  retention_days: [1 / 24, 365, "It is kept for 0.042 (an hour) to 365 days, or for a week where this is empty."],
+};
+const WHOLE = ["max_pages", "priority"];
+const MODES = [["crawl", "Links"], ["sitemap", "The site's sitemaps"]];
+const REDACTIONS = [["none", "Keep"], ["mask", "Mask: a***@…"], ["hash", "Hash: to compare"]];
+const REPEATS = [["", "Never"], ["3600", "Hourly"], ["86400", "Daily"], ["604800", "Weekly"]];
+const LONGEST_ID = 64;
+const MOST_OTHERS = 50;
 
 /** `again` is the id of a job to begin from, `onDone(id)` hears of the new one. */
 export function NewJob({ again, list, onClose, onDone }) {
@@ -17,18 +33,27 @@ export function NewJob({ again, list, onClose, onDone }) {
   return html`<${Drawer} title="Scrape a site" label="Scrape a site" onClose=${onClose} focus=${true}>
     ${error && html`<${ErrorPanel} title="The job to begin from could not be read" error=${error} onRetry=${retry} />`}
     ${!data && !error && html`<${Skeleton} lines=${6} />`}
-    ${data && html`<${Form} first=${draftOf({ ...data.data, priority: data.priority })} onDone=${onDone} />`}
+    ${data && html`<${Form} first=${draftOf({ ...data.data, priority: data.priority, repeat_every_s: data.repeat_every_s })} others=${othersIn(list, again)} onDone=${onDone} />`}
   <//>`;
 }
 
-function Form({ first, onDone }) {
+// What a scrape may be compared with, as far as it is known here: the one before it first.
+function othersIn({ known }, again) {
+  const found = [...known.values()].filter((job) => job.service_name === SCRAPER && job.status === "completed");
+  return found.sort((a, b) => (b.job_id === again) - (a.job_id === again)).slice(0, MOST_OTHERS);
+}
+
+function Form({ first, others, onDone }) {
   const { run, busy, error, clear } = useAct();
   const [draft, setDraft] = useState(first);
   const [tried, setTried] = useState(false);
+  const [more, setMore] = useState(ADVANCED.some((name) => first[name] !== BLANK[name]));
   const form = useRef();
   useLayoutEffect(() => form.current.querySelector("[autofocus]").focus(), []);
   const refused = refusalIn(error);
   const faults = { ...(tried && faultsOf(draft)), ...(refused.field && { [refused.field]: error.message }) };
+  // A fault out of sight would be none.
+  useLayoutEffect(() => void (ADVANCED.some((name) => faults[name]) && setMore(true)), [Object.keys(faults).join()]);
   const change = (name) => ({ target }) => {
     clear();
     setDraft({ ...draft, [name]: target.type === "checkbox" ? target.checked : target.value });
@@ -42,21 +67,20 @@ function Form({ first, onDone }) {
   };
   const hurry = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && submit(event);
   const given = (name) => ({ id: `job-${name}`, value: draft[name], onInput: change(name), ...described(name, faults) });
-  const tick = (name, words, hint) => html`<${Tick} name=${name} on=${draft[name]} fault=${faults[name]} words=${words} hint=${hint} onChange=${change(name)} />`;
+  const field = (name, label, hint, input) => html`<${Field} label=${label} hint=${hint} id="job-${name}" fault=${faults[name]}>${input}<//>`;
+  const number = (name, label, hint, more) => field(name, label, hint, html`<input type="number" min=${NUMBERS[name][0]} max=${NUMBERS[name][1]} step=${WHOLE.includes(name) ? 1 : "any"} ...${given(name)} ...${more} />`);
+  const select = (name, label, options) => field(name, label, null, html`<select ...${given(name)}>${options.map(([value, words]) => html`<option value=${value}>${words}</option>`)}</select>`);
   return html`<form class="publish" ref=${form} onSubmit=${submit} onKeyDown=${hurry} novalidate>
-    <${Field} label="Address" hint="where it begins" id="job-url" fault=${faults.url}>
-      <input class="mono" type="url" autofocus spellcheck=${false} autocomplete="off" maxlength="2048" placeholder="https://example.com" required ...${given("url")} />
-    <//>
-    <div class="pair">
-      <${Field} label="Pages" hint="at most, 1 – 1,000" id="job-max_pages" fault=${faults.max_pages}><input type="number" min="1" max="1000" step="1" ...${given("max_pages")} /><//>
-      <${Field} label="Priority" hint="1 low – 10 high" id="job-priority" fault=${faults.priority}><input type="number" min="1" max="10" step="1" ...${given("priority")} /><//>
-    </div>
-    ${tick("same_origin_only", "Stay on this site", "Links to other sites are counted, not followed.")}
-    <details class="more" open=${ADVANCED.some((name) => faults[name] || draft[name] !== BLANK[name])}><summary>Advanced</summary><div class="publish">
-      <${Field} label="Time-out" hint="seconds for each page, 1 – 300" id="job-timeout_s" fault=${faults.timeout_s}><input type="number" min="1" max="300" step="any" ...${given("timeout_s")} /><//>
-      ${tick("respect_robots", "Obey robots.txt", "Pages that the site keeps robots from are left out.")}
-      ${tick("sitemap", "Begin with the sitemap", "The pages that the site lists itself come first.")}
-      ${tick("redact", "Redact personal data", "Email addresses and numbers are kept in part only.")}
+    ${field("url", "Address", "where it begins", html`<input class="mono" type="url" autofocus spellcheck=${false} autocomplete="off" maxlength="2048" placeholder="https://example.com" required ...${given("url")} />`)}
+    <div class="pair">${number("max_pages", "Pages", "at most, 1 – 1,000")}${number("priority", "Priority", "1 low – 10 high")}</div>
+    <${Tick} name="same_origin_only" on=${draft.same_origin_only} fault=${faults.same_origin_only} words="Stay on this site" hint="Links to other sites are counted, not followed." onChange=${change("same_origin_only")} />
+    <details class="more" open=${more} onToggle=${(event) => setMore(event.target.open)}><summary>Advanced</summary><div class="publish">
+      <div class="pair">${select("mode", "Pages come from", MODES)}${select("redact", "Emails and phones", REDACTIONS)}</div>
+      <div class="pair">${number("timeout_s", "Time-out", "seconds a page, 1 – 300")}${number("delay_s", "Pause between requests", "seconds")}</div>
+      <div class="pair">${select("repeat_every_s", "Repeat", repeatsWith(first.repeat_every_s))}${number("retention_days", "Keep the result", "for days", { placeholder: "7" })}</div>
+      ${field("compare_with", "Compare with", "the id of an earlier scrape; one that repeats is compared anyway", html`<input class="mono" list="job-others" spellcheck=${false} autocomplete="off" maxlength=${LONGEST_ID} placeholder="job_…" ...${given("compare_with")} />`)}
+      <datalist id="job-others">${others.map((job) => html`<option value=${job.job_id}>${titleOf(job)}</option>`)}</datalist>
+      <p class="muted note">What the site's robots.txt asks for is always obeyed.</p>
     </div></details>
     <footer class="dialog-foot">
       ${error && !refused.field && html`<${ErrorPanel} title="Not submitted" error=${error} />`}
@@ -77,38 +101,46 @@ function queued({ job_id: id, queue_position: place }, onDone) {
   goTo(pageLink(pathOf("jobs", id)));
 }
 
+// An interval of an earlier job may have no word of its own.
+const repeatsWith = (given) => (REPEATS.some(([value]) => value === given) ? REPEATS : [...REPEATS, [given, capital(everyOf(Number(given)))]]);
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
 /** The server's own rules, so that a fault shows before it is asked. */
 function faultsOf(draft) {
-  const faults = { url: urlFault(draft.url.trim()) };
-  for (const [name, [words, most]] of Object.entries(BOUNDS)) faults[name] = numberFault(draft[name], words, most, name === "timeout_s");
-  return Object.fromEntries(Object.entries(faults).filter(([, fault]) => fault));
+  const numbers = Object.keys(NUMBERS).map((name) => [name, numberFault(name, draft[name])]);
+  return Object.fromEntries([["url", urlFault(draft.url.trim())], ...numbers].filter(([, fault]) => fault));
 }
 
 function urlFault(url) {
   if (!url) return "An address is needed, such as https://example.com.";
   if (!/^https?:\/\//i.test(url)) return "An address begins with http:// or https://.";
+  if (/^[^/]*\/\/[^/?#\\]*@/.test(url)) return "An address has no user name in it.";
   return URL.canParse(url) ? null : "This is no address.";
 }
 
-function numberFault(text, words, most, inParts) {
+function numberFault(name, text) {
+  if (!text.trim()) return BLANK[name] ? NUMBERS[name][2] : null;
+  const [least, most, fault] = NUMBERS[name];
   const value = Number(text);
-  const isOne = String(text).trim() !== "" && (inParts ? Number.isFinite(value) : Number.isInteger(value));
-  return isOne && value >= 1 && value <= most ? null : `${words} a ${inParts ? "" : "whole "}number from 1 to ${most.toLocaleString("en-GB")}.`;
+  const isOne = WHOLE.includes(name) ? Number.isInteger(value) : Number.isFinite(value);
+  return isOne && value >= least && value <= most ? null : fault;
 }
 
-// The server says in words what is wrong: the first field that it names is meant.
+// The server says in words what is wrong, and names the field first.
 function refusalIn(error) {
   if (error?.status !== 400) return {};
-  const places = FIELDS.map((field) => [field, error.message.search(new RegExp(`\\b${field}\\b`, "i"))]).filter(([, at]) => at >= 0);
-  return { field: error.details?.field ?? places.sort((a, b) => a[1] - b[1])[0]?.[0] };
+  return { field: FIELDS.find((name) => new RegExp(`^${name}\\b`).test(error.message)) };
 }
 
 // What is as the server would have it is not named.
 function wishOf(draft) {
-  const numbers = Object.fromEntries(Object.keys(BOUNDS).map((name) => [name, Number(draft[name])]));
-  const others = Object.fromEntries(["respect_robots", "sitemap", "redact"].filter((name) => draft[name] !== BLANK[name]).map((name) => [name, draft[name]]));
-  return { url: draft.url.trim(), same_origin_only: draft.same_origin_only, ...numbers, ...others };
+  const always = ["max_pages", "timeout_s", "priority"];
+  const others = ADVANCED.filter((name) => !always.includes(name) && draft[name].trim() !== BLANK[name]);
+  const wish = [...always, ...others].map((name) => [name, isNumber(name) ? Number(draft[name]) : draft[name].trim()]);
+  return { url: draft.url.trim(), same_origin_only: draft.same_origin_only, ...Object.fromEntries(wish) };
 }
+
+const isNumber = (name) => name === "repeat_every_s" || Object.hasOwn(NUMBERS, name);
 
 // Of an earlier job only what the form knows.
 function draftOf(data) {

@@ -1,17 +1,18 @@
 // The jobs that a page shows.
 
 import { getJob, getJobs } from "./api.js";
-import { advanced, isFarther, isLater, isOver, joined, keyOf, matcherOf } from "./jobmodel.js";
+import { advanced, isFarther, isLater, isOver, isPaused, joined, keyOf, matcherOf } from "./jobmodel.js";
 import { JOBS } from "./live.js";
 import { LiveList, useLiveList } from "./livelist.js";
 
 const PAGE = 50;
 const SOON_MS = 700;
+const SILENT_MS = 20_000;
 
 export class JobList extends LiveList {
   constructor(onChange) {
     super({ channel: JOBS, keyOf, newer }, onChange);
-    Object.assign(this, { cursor: null, pages: 1, services: [], start: null, timer: null });
+    Object.assign(this, { cursor: null, pages: 1, services: [], start: null, timer: null, told: new Map() });
   }
 
   get more() {
@@ -85,6 +86,7 @@ export class JobList extends LiveList {
     if (!before) return this.hearOfNew(news);
     if (!isLater(news, before)) return undefined;
     this.keep(id, advanced(before, news));
+    this.told.set(id, Date.now());
     if (news.status !== before.status) this.arrived.set(id, Date.now());
     return this.moved(id, before);
   }
@@ -101,6 +103,22 @@ export class JobList extends LiveList {
       if (this.loading) this.soon();
       else this.reload();
     }, SOON_MS);
+  }
+
+  // That a job begins to wait is not told: the list knows why one is silent.
+  check() {
+    super.check();
+    if (!document.hidden && !this.loading && this.rows?.some((job) => this.isSilent(job))) this.reload();
+  }
+
+  isSilent(job) {
+    if (job.status !== "running" || (isPaused(job) && Date.parse(job.next_try_at) > Date.now())) return false;
+    return Date.now() - Math.max(this.told.get(job.job_id) ?? 0, this.at) > SILENT_MS;
+  }
+
+  forget() {
+    super.forget();
+    for (const id of this.told.keys()) if (!this.known.has(id)) this.told.delete(id);
   }
 
   end() {

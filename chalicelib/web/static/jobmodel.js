@@ -2,7 +2,7 @@
 // later one, and which jobs a filter wants. No DOM here.
 
 import { sketch } from "./json.js";
-import { formatCount, plural } from "./ui.js";
+import { exactTime, formatCount, plural } from "./ui.js";
 
 export const SCRAPER = "scraper";
 export const MOST_ATTEMPTS = 3;
@@ -18,6 +18,8 @@ export const STATUSES = {
 
 const SERVICE = /^[a-z][a-z0-9_]{0,39}$/;
 const TOLD = ["status", "progress", "attempts", "assigned_node", "revision", "priority"];
+const FACTS = ["urls_crawled", "urls_failed", "urls_waiting"];
+const UNITS = [[604_800, "week"], [86_400, "day"], [3_600, "hour"], [60, "minute"], [1, "second"]];
 
 export const keyOf = (job) => job.job_id;
 export const isOver = ({ status }) => !["pending", "running"].includes(status);
@@ -39,7 +41,38 @@ export function progressOf(job) {
   return !isOver(job) && most ? `${formatCount(pages)} of ${formatCount(most)}` : plural(pages, "page");
 }
 
+/** What a scrape tells besides, while it goes on. */
+export function factsOf({ facts }) {
+  const [failed, waiting] = [facts?.urls_failed, facts?.urls_waiting];
+  return [failed > 0 && `${formatCount(failed)} not read`, waiting > 0 && `${formatCount(waiting)} in line`].filter(Boolean);
+}
+
 export const shareOf = ({ progress }) => Math.min(Math.max(Number(progress) || 0, 0), 1);
+
+/** Whether it has not begun because its time has not come. */
+export const isScheduled = (job) => job.status === "pending" && !job.attempts && Boolean(job.next_try_at);
+
+/** Whether it has begun, and waits on purpose. */
+export const isPaused = (job) => job.status === "running" && Boolean(job.next_try_at);
+
+/** What one that waits on purpose waits for, and until when. */
+export const pauseOf = (job) => `Waits${job.service_name === SCRAPER ? " for the site" : ""} until ${clockOf(job.next_try_at)}`;
+
+// The day goes without saying where it is today.
+function clockOf(value) {
+  const [day, clock] = exactTime(Date.parse(value)).split(" ");
+  const hour = `${clock.slice(0, 5)} UTC`;
+  return day === new Date().toISOString().slice(0, 10) ? hour : `${day} ${hour}`;
+}
+
+/** How often it is repeated, in words. */
+export function everyOf(seconds) {
+  const [size, unit] = UNITS.find(([one]) => seconds % one === 0) ?? UNITS.at(-1);
+  return seconds === size ? `every ${unit}` : `every ${plural(seconds / size, unit)}`;
+}
+
+/** The job that one is compared with, where that is known. */
+export const comparedWith = ({ data, previous_job_id: previous }) => data?.compare_with ?? previous ?? null;
 
 /** Tell whether what is told of a job is later than what is known of it. */
 export function isLater(told, known) {
@@ -59,12 +92,14 @@ export function isFarther(job, known) {
 /** A job, and what a message tells of it. */
 export function advanced(job, news) {
   const changes = Object.fromEntries(TOLD.filter((name) => news[name] !== undefined).map((name) => [name, news[name]]));
-  const facts = news.urls_crawled === undefined ? job.facts : { ...job.facts, urls_crawled: news.urls_crawled };
+  const told = FACTS.filter((name) => news[name] !== undefined).map((name) => [name, news[name]]);
   const now = new Date().toISOString(); // The list tells it exactly, when it is next asked.
   return {
     ...job,
     ...changes,
-    facts,
+    facts: told.length ? { ...job.facts, ...Object.fromEntries(told) } : job.facts,
+    // Who tells of progress does not wait any more.
+    next_try_at: news.status === "pending" && job.status === "pending" ? job.next_try_at : null,
     error: news.error ?? (news.status === "running" ? null : job.error),
     started_at: job.started_at ?? (news.status === "running" ? now : null),
     completed_at: job.completed_at ?? (isOver(news) ? now : null),

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ class Counting(BaseService):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """A PostgreSQL server of our own; where there is none, that is said loudly."""
     if _INITDB is None:
         told = "NO POSTGRESQL, SO ITS ADAPTER IS NOT TESTED: install postgresql"
@@ -59,12 +60,15 @@ def postgres(tmp_path_factory):
             pytest.fail(told)
         pytest.skip(told)
     pytest.importorskip("asyncpg")
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not in pytest's own folder, which each run of it shuts to other users anew.
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _serving(Path(folder))
+
+
+def _serving(folder):
     as_user = []
     if os.getuid() == 0:  # it refuses to run as root
         as_user = ["runuser", "-u", "postgres", "--"]
-        for path in (folder, *folder.parents[:3]):
-            path.chmod(0o755)
         shutil.chown(folder, "postgres")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -462,10 +462,28 @@ def test_contacts_kept_in_clear_do_not_come_back_where_they_are_masked(
     again = MemoryJob({})
     again.others["before"] = [*first.rows.values()]
 
-    scrape(plain(), site, again, max_pages=3, redact="mask", compare_with="before")
+    asked = {"redact": "mask", "compare_with": "before"}
+    result = scrape(plain(), site, again, max_pages=3, **asked)
 
-    assert "person1@" not in str(again.rows)
+    assert "person1@" not in str(again.rows) + str(result)
+    # Compared as they are kept now: none is new, and none is gone.
+    assert result["difference"]["contacts_added"] == []
+    assert result["difference"]["contacts_removed"] == []
     assert again.rows[f"{site.origin}/p/1"]["emails"][0].startswith("o***@")
+
+
+def test_contacts_that_were_masked_are_not_compared_with_those_that_are_not(
+    site: Site,
+) -> None:
+    first, again = MemoryJob({}), MemoryJob({})
+    scrape(plain(), site, first, max_pages=3, redact="mask")
+    again.others["before"] = [*first.rows.values()]
+
+    result = scrape(plain(), site, again, max_pages=3, compare_with="before")
+
+    assert result["difference"]["unchanged_count"] == 3
+    assert result["difference"]["contacts_added"] == []
+    assert again.rows[f"{site.origin}/p/1"]["emails"][0] == "office@example.com"
 
 
 def test_contacts_are_masked_or_hashed_before_anything_is_kept(site: Site) -> None:

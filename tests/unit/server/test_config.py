@@ -130,6 +130,9 @@ def test_every_setting_is_read():
         "EVENTYARD_AI_PRICES": "0.30/2.5",
         "EVENTYARD_GITHUB_TOKEN": "token",
         "EVENTYARD_GITHUB_API": "https://github.test/api/v3/",
+        "EVENTYARD_SCRAPER_AGENT": "AcmeBot/1.0 (+https://acme.test/bot)",
+        "EVENTYARD_SCRAPER_GAP_MS": "1500",
+        "EVENTYARD_REDACTION_KEY": " sixteen-letters!\n",
     }
 
     assert config.from_environment(given) == config.Settings(
@@ -179,7 +182,27 @@ def test_every_setting_is_read():
             github_token="token",
             github_api="https://github.test/api/v3",
         ),
+        scraping=config.Scraping(
+            agent="AcmeBot/1.0 (+https://acme.test/bot)",
+            gap_ms=1_500,
+            redaction_key="sixteen-letters!",
+        ),
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EVENTYARD_SCRAPER_AGENT", "1.0"),
+        ("EVENTYARD_SCRAPER_AGENT", "Bot\r\nCookie: x"),
+        ("EVENTYARD_SCRAPER_AGENT", "B" * 999 + "ö"),
+        ("EVENTYARD_SCRAPER_GAP_MS", "60001"),
+        ("EVENTYARD_REDACTION_KEY", "fifteen-letters"),
+    ],
+)
+def test_a_scraper_has_a_name_manners_and_a_long_key(name, value):
+    with pytest.raises(config.ConfigurationError, match=name):
+        config.from_environment({**NEEDED, name: value})
 
 
 @pytest.mark.parametrize("issuer", ["https://id.test", "https://id.test/"])

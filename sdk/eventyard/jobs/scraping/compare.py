@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 #: Lists name so many; the counts beside them are whole.
@@ -34,7 +34,7 @@ def difference(
     counts = {f"{name}_count": len(found) for name, found in lists.items()}
     same = sum(1 for url in fine if url in was) - len(lists["changed"])
     shown = {name: sorted(found)[:MOST] for name, found in lists.items()}
-    contacts = _contacts(was.values(), fine.values())
+    contacts = _contacts([*was.values()], fine.values())
     return {**shown, **counts, "unchanged_count": same, **contacts}
 
 
@@ -50,7 +50,10 @@ def _has_changed(before: Row, now: Row) -> bool:
     return bool(before.get("hash") != now.get("hash"))
 
 
-def _contacts(before: Iterable[Row], now: Iterable[Row]) -> dict[str, Any]:
+def _contacts(before: Sequence[Row], now: Iterable[Row]) -> dict[str, Any]:
+    if any(row["emails"] is None for row in before):
+        # They were kept in another way: nothing can be said of what is new.
+        return {"contacts_added": [], "contacts_removed": []}
     old, new = _all(before), _all(now)
     return {
         "contacts_added": sorted(new - old)[:MOST],

@@ -185,8 +185,17 @@ class Crawler:
         own = await self.job.rows_of(self.job.id)
         told = rows.result(self.crawl, own)
         whole = len(self.crawl.crawled) < self.crawl.max_pages
-        changes = difference(self.before.values(), own, whole=whole)
-        return {**told, "difference": changes}
+        before = [self._comparable(row) for row in self.before.values()]
+        return {**told, "difference": difference(before, own, whole=whole)}
+
+    def _comparable(self, row: rows.Row) -> rows.Row:
+        """Return a row of the last run with contacts as this one keeps them."""
+        if row.get("redacted", "none") == self.options.redact:
+            return row
+        if self.redaction is None or row.get("redacted", "none") != "none":
+            # What was hidden cannot be compared with what is not, or otherwise so.
+            return {**row, "emails": None, "phones": None}
+        return {**row, **rows.people(rows.contacts_in(row), self.redaction)}
 
 
 def begun(options: Options) -> Crawl:

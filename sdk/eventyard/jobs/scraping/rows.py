@@ -37,11 +37,11 @@ def of_page(visit: Visit, depth: int, redaction: Redaction | None) -> dict[str, 
         "open_graph": page.open_graph,
     }
     if redaction is not None:
-        found, told = redaction.contacts(found), redaction.value(told)
+        told = redaction.value(told)
     return {
         **_common(visit.url, depth, visit.status, None),
         **told,
-        **_people(found),
+        **people(found, redaction),
         "redacted": redaction.mode if redaction else "none",
         "links_count": page.links_count,
         "links": list(page.links) if len(page.links) <= MOST_LINKS else [],
@@ -66,7 +66,7 @@ def of_failure(url: str, visit: Visit, depth: int) -> dict[str, Any]:
     return {
         **_common(url, depth, visit.status, visit.error),
         **nothing,
-        **_people(Contacts()),
+        **people(Contacts(), None),
         "links_count": 0,
     }
 
@@ -84,8 +84,15 @@ def _common(
     }
 
 
-def _people(found: Contacts) -> dict[str, Any]:
-    return {"emails": list(found.emails), "phones": list(found.phones)}
+def people(found: Contacts, redaction: Redaction | None) -> dict[str, Any]:
+    """Return contacts as a row has them."""
+    shown = found if redaction is None else redaction.contacts(found)
+    return {"emails": list(shown.emails), "phones": list(shown.phones)}
+
+
+def contacts_in(row: Row) -> Contacts:
+    """Return the contacts that a row has."""
+    return Contacts(tuple(row.get("emails") or ()), tuple(row.get("phones") or ()))
 
 
 def _validators(headers: Mapping[str, str], page: Page) -> dict[str, str]:
