@@ -79,6 +79,22 @@ def analyse(event: SQSEvent) -> Any:
     return platform().pulls.insights.run(event.to_dict())
 
 
+@app.on_sqs_message(
+    queue_arn="arn:aws:sqs:us-east-1:0:jobs", batch_size=1, maximum_concurrency=20
+)
+def work(event: SQSEvent) -> Any:
+    """Do a job that needs nothing special."""
+    return platform().jobs.work.run(event.to_dict(), event.context)
+
+
+@app.on_sqs_message(
+    queue_arn="arn:aws:sqs:us-east-1:0:scraping", batch_size=1, maximum_concurrency=20
+)
+def work_scraping(event: SQSEvent) -> Any:
+    """Do a job that scrapes."""
+    return platform().jobs.scraping.run(event.to_dict(), event.context)
+
+
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def sweep(_: CloudWatchEvent) -> Any:
     """Repair what a crash or a silent stream left undone."""

@@ -25,6 +25,8 @@ SCOPES: Final = (
     "events:subscribe",
     "graph:read",
     "graph:write",
+    "jobs:read",
+    "jobs:submit",
     "pulls:read",
     "pulls:write",
 )

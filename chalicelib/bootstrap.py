@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib import config, health
 from chalicelib.auth import require_topics
-from chalicelib.foundation import Foundation
+from chalicelib.backbone import Backbone
 from eventyard import __version__
 
 if TYPE_CHECKING:
     from chalicelib.aws import Item
-    from chalicelib.events.agenda import Agenda
-    from chalicelib.events.audit import Audit
-    from chalicelib.events.causality import Causality
-    from chalicelib.events.chores import Chores
-    from chalicelib.events.exports import Exports
-    from chalicelib.events.jobs import Jobs
-    from chalicelib.events.publication import Draft, Published
-    from chalicelib.events.purge import Purges
-    from chalicelib.events.requests import Requests
+    from chalicelib.backbone import Handlers
     from chalicelib.events.routing import Router
-    from chalicelib.events.schedule import Schedule
-    from chalicelib.events.service import EventService
-    from chalicelib.events.streams import Streams
     from chalicelib.graphs.parts import Graphs
     from chalicelib.graphs.store import Version
+    from chalicelib.jobs.parts import Jobs
     from chalicelib.live.service import LiveService
     from chalicelib.live.store import Connection
     from chalicelib.live.watching import Watching
     from chalicelib.pulls.parts import Pulls
-    from chalicelib.sources.service import SourceService
     from chalicelib.subscriptions.parts import Subscribed
     from chalicelib.wire import Placed
     from eventyard.core.event import Event
@@ -42,7 +31,7 @@ PUBLISH: Final = "events:publish"
 _COUNTED: Final = 100
 
 
-class Platform(Foundation):
+class Platform(Backbone):
     """
     Everything a function may need, made when it is first touched.
 
@@ -50,115 +39,11 @@ class Platform(Foundation):
     inside the properties.
     """
 
-    @cached_property
-    def events(self) -> EventService:
-        """Return the verbs of events."""
-        from chalicelib.events.claims import Claims
-        from chalicelib.events.service import EventService
+    def _due(self) -> Handlers:
+        return {**super()._due(), "delivery": self._send_on, "job": self._job_due}
 
-        claims = Claims(self.table, self.settings.retention_days)
-        return EventService(
-            self.log, claims, self._schedule, self._answer, self.schemas.vet
-        )
-
-    def _schedule(
-        self, drafts: Sequence[Draft], by: str, key: str | None
-    ) -> list[Published]:
-        # Made when something is scheduled, which most functions never see.
-        return self.schedule.accept(drafts, by, key)
-
-    def _answer(self, drafts: Sequence[Draft], by: str) -> list[Published]:
-        return self.requests.answer(drafts, by)
-
-    @cached_property
-    def requests(self) -> Requests:
-        """Return the events that ask, and their answers."""
-        from chalicelib.events.requests import Requests
-
-        return Requests(self.table, self.log, self.events.check)
-
-    @cached_property
-    def causality(self) -> Causality:
-        """Return what tells the path of one event."""
-        from chalicelib.events.causality import Causality
-
-        return Causality(self.log, self._causes, self.events.locate)
-
-    @cached_property
-    def streams(self) -> Streams:
-        """Return the event streams."""
-        from chalicelib.events.streams import Streams
-
-        return Streams(self.table, self.log, self.events.claims, self.events.admit)
-
-    @cached_property
-    def schedule(self) -> Schedule:
-        """Return the events that are to be published later."""
-        from chalicelib.events.schedule import Schedule
-
-        return Schedule(self.table, self.events, self.agenda, self.chores.send)
-
-    @cached_property
-    def audit(self) -> Audit:
-        """Return the audit trail."""
-        from chalicelib.events.audit import Audit
-
-        return Audit(self.events)
-
-    @cached_property
-    def agenda(self) -> Agenda:
-        """Return what is to be done later."""
-        from chalicelib.events.agenda import Agenda
-
-        return Agenda(self.table, self._handlers())
-
-    def _handlers(self) -> dict[str, Callable[[Item], None]]:
-        # What each kind of agenda row means; lambdas, so that nothing is made early.
-        return {
-            "scheduled": lambda ref: self.schedule.deliver(ref["key"]),
-            "delivery": self._send_on,
-        }
-
-    @cached_property
-    def chores(self) -> Chores:
-        """Return the small pieces of work that functions leave to a queue."""
-        from chalicelib.events.chores import Chores
-
-        handlers: dict[str, Callable[[Item], None]] = {
-            "agenda": lambda _: self._tick(),
-            "walk": self._walk,
-            "export": self._export,
-            "purge": self._purge,
-            "scheduled": lambda chore: self.schedule.deliver(chore["key"]),
-        }
-        return Chores(self.aws, self.settings.chores_queue_url, self._dead, handlers)
-
-    @cached_property
-    def exports(self) -> Exports:
-        """Return the exports to files."""
-        from chalicelib.events.exports import KEPT_SECONDS, Exports, Files
-
-        jobs = self._jobs("export", "exp_", KEPT_SECONDS)
-        files = Files(self.aws, self.settings.bucket)
-        return Exports(jobs, self.exporter, files, self.audit.tell)
-
-    @cached_property
-    def purges(self) -> Purges:
-        """Return what deletes old events."""
-        from chalicelib.events.purge import KEPT_SECONDS, Purges
-
-        jobs = self._jobs("purge", "prg_", KEPT_SECONDS)
-        return Purges(jobs, self.log, self.audit.tell)
-
-    def _jobs(self, kind: str, prefix: str, kept_seconds: int) -> Jobs:
-        from chalicelib.events.jobs import Jobs
-
-        return Jobs(
-            self.table, kind, prefix, kept_seconds, self._leave, self.log.now_ms
-        )
-
-    def _tick(self) -> None:
-        self.agenda.tick()
+    def _chores(self) -> Handlers:
+        return {**super()._chores(), "walk": self._walk}
 
     @cached_property
     def router(self) -> Router:
@@ -230,19 +115,23 @@ class Platform(Foundation):
         )
 
     @cached_property
-    def sources(self) -> SourceService:
-        """Return the verbs of those who send webhooks."""
-        from chalicelib.sources.service import SourceService
-        from chalicelib.sources.store import SourceStore
+    def jobs(self) -> Jobs:
+        """Return everything about job services."""
+        from chalicelib.jobs.parts import Jobs, Needs
 
-        return SourceService(SourceStore(self.table), self._take_in, self.audit.tell)
-
-    def _take_in(self, event: Event, by: str, key: str | None) -> Mapping[str, Any]:
-        from chalicelib.events.publication import Draft
-
-        draft = Draft(event, own_id=key is None, dated=False)
-        (told,) = self.events.publish([draft], by=by, idempotency_key=key)
-        return told.to_dict()
+        return Jobs(
+            self.settings,
+            self.aws,
+            self.table,
+            Needs(
+                new_key=self.log.new_key,
+                log_item=self.log.item,
+                put_blob=self.log.blobs.put,
+                get_blob=self.log.blobs.get,
+                later=self._row_for_later,
+                bury=self._dead.bury,
+            ),
+        )
 
     # Methods rather than what they name: nothing is made before it is needed.
 
@@ -252,17 +141,14 @@ class Platform(Foundation):
     def _send_on(self, ref: Item) -> None:
         self.subscribed.work.put_off_until_now(ref)
 
+    def _row_for_later(self, kind: str, name: str, at_ms: int, ref: Item) -> Item:
+        return self.agenda.row(kind, name, at_ms, ref)
+
+    def _job_due(self, ref: Item) -> None:
+        self.jobs.repairs.due(ref)
+
     def _walk(self, chore: Item) -> None:
         self.subscribed.walks.step(chore)
-
-    def _export(self, chore: Item) -> None:
-        self.exports.step(chore)
-
-    def _purge(self, chore: Item) -> None:
-        self.purges.step(chore)
-
-    def _leave(self, chore: Item) -> None:
-        self.chores.send(chore)
 
     @cached_property
     def watching(self) -> Watching:
@@ -387,10 +273,17 @@ class Platform(Foundation):
         done = self.agenda.tick()
         self.traffic.roll_up()
         taken = self.pulls.deliveries.take_up()
+        died = self.jobs.repairs.sweep()
         relayed = self.relay.catch_up()
         # Last, because it waits for others: all that is our own is repaired by then.
         self.pulls.reconciler.tick()
-        return {"relayed": relayed, "gone": gone, "done": done, "taken_up": taken}
+        return {
+            "relayed": relayed,
+            "gone": gone,
+            "done": done,
+            "taken_up": taken,
+            "died": died,
+        }
 
 
 @lru_cache(maxsize=1)

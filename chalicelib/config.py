@@ -19,6 +19,8 @@ _PRICES = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,6})?)/([0-9]{1,4}(?:\.[0-9]{1,6})
 #: Names of models stand in addresses; keys and tokens in headers.
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}")
 _SECRET = re.compile(r"[!-~]*")
+_AGENT = re.compile(r"[A-Za-z_-]+[ -~]{0,180}")
+_SHORTEST_KEY = 16
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -81,6 +83,16 @@ class Insights:
 
 
 @dataclass(frozen=True, slots=True)
+class Scraping:
+    """By what name sites are asked, how often, and how contacts are hashed."""
+
+    agent: str
+    #: How far apart requests to a host are at least.
+    gap_ms: int
+    redaction_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """
     What a function is told by its environment.
@@ -108,6 +120,10 @@ class Settings:
     pulls_dead_url: str
     insights_queue_url: str
     insights_dead_url: str
+    jobs_queue_url: str
+    jobs_dead_url: str
+    scraping_queue_url: str
+    scraping_dead_url: str
     #: Where frames are posted; empty means the address stored with the connection.
     live_endpoint: str
     #: The WebSocket address that pages and clients are told; empty means same host.
@@ -128,6 +144,7 @@ class Settings:
     #: What GitHub signs its deliveries with; empty: none are taken unless all is open.
     github_secret: str = field(repr=False)
     insights: Insights
+    scraping: Scraping
 
 
 def from_environment(env: Mapping[str, str] | None = None) -> Settings:
@@ -157,6 +174,10 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         pulls_dead_url=_text(env, "EVENTYARD_PULLS_DEAD_URL"),
         insights_queue_url=_text(env, "EVENTYARD_INSIGHTS_QUEUE_URL"),
         insights_dead_url=_text(env, "EVENTYARD_INSIGHTS_DEAD_URL"),
+        jobs_queue_url=_text(env, "EVENTYARD_JOBS_QUEUE_URL"),
+        jobs_dead_url=_text(env, "EVENTYARD_JOBS_DEAD_URL"),
+        scraping_queue_url=_text(env, "EVENTYARD_SCRAPING_QUEUE_URL"),
+        scraping_dead_url=_text(env, "EVENTYARD_SCRAPING_DEAD_URL"),
         live_endpoint=_text(env, "EVENTYARD_LIVE_ENDPOINT", ""),
         live_url=_text(env, "EVENTYARD_LIVE_URL", ""),
         auth=_auth(env),
@@ -169,6 +190,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         jwt=_jwt(env),
         github_secret=_text(env, "EVENTYARD_GITHUB_SECRET", ""),
         insights=_insights(env),
+        scraping=_scraping(env),
     )
 
 
@@ -250,6 +272,23 @@ def _insights(env: Mapping[str, str]) -> Insights:
         github_token=_secret(env, "EVENTYARD_GITHUB_TOKEN"),
         github_api=_address(env, "EVENTYARD_GITHUB_API", "https://api.github.com"),
     )
+
+
+def _scraping(env: Mapping[str, str]) -> Scraping:
+    agent = env.get("EVENTYARD_SCRAPER_AGENT") or "EventyardScraper/1.0"
+    if not _AGENT.fullmatch(agent):
+        raise ConfigurationError(
+            "EVENTYARD_SCRAPER_AGENT must begin with a name of letters, - and _, and "
+            "have at most 200 ASCII characters, such as AcmeBot/1.0 "
+            f"(+https://acme.example/bot), not {agent[:80]!r}."
+        )
+    key = _secret(env, "EVENTYARD_REDACTION_KEY")
+    if 0 < len(key) < _SHORTEST_KEY:
+        raise ConfigurationError(
+            f"EVENTYARD_REDACTION_KEY must have {_SHORTEST_KEY} characters or more."
+        )
+    gap = _number(env, "EVENTYARD_SCRAPER_GAP_MS", 200, highest=60_000)
+    return Scraping(agent, gap, key)
 
 
 def _analyst(env: Mapping[str, str]) -> Literal["auto"] | AnalystName:

@@ -122,6 +122,10 @@ class Foundation:
             "insights": QueuePair(
                 settings.insights_queue_url, settings.insights_dead_url
             ),
+            "jobs": QueuePair(settings.jobs_queue_url, settings.jobs_dead_url),
+            "scraping": QueuePair(
+                settings.scraping_queue_url, settings.scraping_dead_url
+            ),
         }
 
     @cached_property

@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from eventyard.core.errors import EventRouterError, InvalidRequestError
+from eventyard.core.addresses import AddressRefusedError, Allowances
+from eventyard.core.errors import EventRouterError
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Read = TypeVar("Read", bound="Answer")
-#: What clouds tell a machine about itself, its passwords included: never reached.
-_METADATA: Final = frozenset(
-    map(
-        ipaddress.ip_address,
-        (
-            "169.254.169.254",
-            "169.254.170.2",
-            "169.254.170.23",
-            "100.100.100.200",
-            "fd00:ec2::254",
-            "fd00:ec2::23",
-        ),
-    )
-)
-#: IPv6 networks whose last 32 bits are an IPv4 address.
-_EMBEDDING: Final = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96")))
-_NAT64_LOCAL: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 _MOST_URL: Final = 2_048
 _MOST_POOLS: Final = 200
 _DRAINED_BYTES: Final = 65_536
 _PORTS: Final = {"http": 80, "https": 443}
-
-
-class AddressRefusedError(InvalidRequestError):
-    """An address may not be called."""
-
-    code = "address_refused"
 
 
 class CallFailedError(EventRouterError):
@@ -54,6 +30,19 @@ class CallFailedError(EventRouterError):
 
     code = "call_failed"
     retryable = True
+
+
+class TooLargeError(CallFailedError):
+    """An answer was larger than it may be."""
+
+    code = "answer_too_large"
+    retryable = False
+
+
+class NoAnswerError(CallFailedError):
+    """There was no answer in time."""
+
+    code = "no_answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +60,8 @@ class Reply(Answer):
     body: bytes
 
 
-class Guard:
-    """
-    Decides which addresses may be called: public ones, and those that are allowed.
-
-    `allowed` lists hosts, addresses and networks with commas between. Addresses at
-    which clouds keep credentials are refused whatever it says.
-    """
-
-    def __init__(self, allowed: str = "") -> None:
-        self._names: set[str] = set()
-        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
-        for entry in filter(None, (part.strip() for part in allowed.split(","))):
-            try:
-                self._networks.append(ipaddress.ip_network(entry, strict=False))
-            except ValueError:
-                self._names.add(entry.lower())
+class Guard(Allowances):
+    """Looks names up, and refuses those that lead to what may not be called."""
 
     def check_url(self, url: str) -> SplitResult:
         """
@@ -109,27 +84,7 @@ class Guard:
         Raises AddressRefusedError, or OSError when there is no such name.
         """
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
-        for address in addresses:
-            self._check(host, ipaddress.ip_address(address))
-        return addresses[0]
-
-    def _check(self, host: str, address: Address) -> None:
-        seen = _unwrapped(address)
-        if _METADATA & {seen, address}:
-            raise AddressRefusedError(f"{host} is a metadata address: {seen}.")
-        if _is_public(seen) or self._allows(host, (seen, address)):
-            return
-        raise AddressRefusedError(
-            f"{host} resolves to {seen}, which is not a public address. Where that is "
-            "wanted, name it in EVENTYARD_ALLOW_PRIVATE_HOSTS.",
-            details={"host": host},
-        )
-
-    def _allows(self, host: str, addresses: Iterable[Address]) -> bool:
-        return host.lower() in self._names or any(
-            address in network for address in addresses for network in self._networks
-        )
+        return self.check(host, [str(entry[4][0]) for entry in found])[0]
 
 
 def _parse(url: str) -> SplitResult:
@@ -152,24 +107,6 @@ def _port(parts: SplitResult) -> int:
     return parts.port or _PORTS[parts.scheme]
 
 
-def _unwrapped(address: Address) -> Address:
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if any(address in network for network in _EMBEDDING) and int(address) > 1:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo[1] if address.teredo else None
-    held = (address.ipv4_mapped, address.sixtofour, teredo)
-    return next((inner for inner in held if inner is not None), address)
-
-
-def _is_public(address: Address) -> bool:
-    return (
-        address.is_global
-        and not address.is_multicast
-        and not (isinstance(address, ipaddress.IPv6Address) and address in _NAT64_LOCAL)
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Request:
     method: str
@@ -187,6 +124,8 @@ class Outbound:
         default_factory=OrderedDict
     )
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    #: What is under way: each holds its connection, once it has one.
+    _calls: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def post(
         self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float
@@ -220,6 +159,42 @@ class Outbound:
 
         return self._exchange(_Request(method, url, headers, body), timeout_s, read)
 
+    def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        most_bytes: int,
+        wanted: Callable[[int, Mapping[str, str]], bool],
+    ) -> Reply:
+        """
+        Ask for something; its body is read where status and headers are `wanted`.
+
+        Otherwise as `call`, with an empty body where nobody wants it.
+        """
+
+        def read(response: BaseHTTPResponse) -> Reply:
+            if wanted(response.status, _headers_of(response)):
+                return _whole(response, most_bytes)
+            answer = _drained(response)
+            return Reply(answer.status, answer.headers, b"")
+
+        return self._exchange(_Request("GET", url, headers, None), timeout_s, read)
+
+    def cut(self) -> None:
+        """End the calls that are under way; whoever made them gets an error."""
+        from chalicelib import _pinned
+
+        for held in [*self._calls.values()]:
+            _pinned.cut(held)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        with self._lock:
+            while self._pools:
+                self._pools.popitem()[1].close()
+
     def _exchange(
         self,
         request: _Request,
@@ -232,14 +207,15 @@ class Outbound:
         started = time.monotonic()
         try:
             pool = self._pool(parts)
-            with _cut_after(timeout_s):
+            with _cut_after(timeout_s, self._calls):
                 answer = read(_send(pool, parts, request, timeout_s))
         except (HTTPError, OSError) as error:
-            late = time.monotonic() - started >= timeout_s
-            raise CallFailedError(_reason(error, timeout_s, late=late)) from None
+            if time.monotonic() - started >= timeout_s or _is_late(error):
+                raise _no_answer(timeout_s) from None
+            raise CallFailedError(_reason(error)) from None
         if time.monotonic() - started >= timeout_s:
             # It was cut off, and what had come by then read like an answer.
-            raise CallFailedError(f"no answer within {timeout_s:g} s")
+            raise _no_answer(timeout_s)
         return answer
 
     def _pool(self, parts: SplitResult) -> HTTPConnectionPool:
@@ -302,19 +278,23 @@ def _drained(response: BaseHTTPResponse) -> Answer:
 def _whole(response: BaseHTTPResponse, most_bytes: int) -> Reply:
     chunks: list[bytes] = []
     left = most_bytes
+    told = response.headers.get("content-length", "")
+    if told.isdecimal() and int(told[:20]) > most_bytes:
+        response.close()
+        raise TooLargeError(f"the answer has more than {most_bytes} bytes")
     # Not unpacked: a small answer could become a large one.
     while chunk := response.read1(_DRAINED_BYTES, decode_content=False):
         left -= len(chunk)
         if left < 0:
             response.close()
-            raise CallFailedError(f"the answer has more than {most_bytes} bytes")
+            raise TooLargeError(f"the answer has more than {most_bytes} bytes")
         chunks.append(chunk)
     response.release_conn()
     return Reply(response.status, _headers_of(response), b"".join(chunks))
 
 
 @contextmanager
-def _cut_after(seconds: float) -> Iterator[None]:
+def _cut_after(seconds: float, calls: dict[int, dict[str, Any]]) -> Iterator[None]:
     # A server that sends a byte now and then resets every read time-out: only a clock
     # of our own ends that.
     from chalicelib import _pinned
@@ -324,19 +304,31 @@ def _cut_after(seconds: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     _pinned.LOCAL.held = held
+    calls[id(held)] = held
     try:
         yield
     finally:
         timer.cancel()
+        del calls[id(held)]
 
 
-def _reason(error: Exception, timeout_s: float, *, late: bool) -> str:
+def _no_answer(timeout_s: float) -> NoAnswerError:
+    return NoAnswerError(f"no answer within {timeout_s:g} s")
+
+
+def _is_late(error: Exception) -> bool:
     from urllib3 import exceptions
 
-    if not late and isinstance(error, exceptions.NewConnectionError):
+    return isinstance(error, exceptions.TimeoutError) and not isinstance(
+        error, exceptions.NewConnectionError
+    )
+
+
+def _reason(error: Exception) -> str:
+    from urllib3 import exceptions
+
+    if isinstance(error, exceptions.NewConnectionError):
         return "the connection was refused or failed"
-    if late or isinstance(error, exceptions.TimeoutError):
-        return f"no answer within {timeout_s:g} s"
     if isinstance(error, socket.gaierror):
         return "the name does not resolve"
     if isinstance(error, exceptions.SSLError):

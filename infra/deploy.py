@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -168,10 +169,10 @@ class Deployer:
         self.say("Uploading the code")
         s3 = self.client("s3")
         s3.upload_file(str(artefact.zip_path), bucket, key)
-        self._upload_once(artefact.layer_path, bucket)
-        path = template.write(finished, artefact.template_path.with_name("stack.yaml"))
-        name = f"{artefact.digest}.yaml"
-        s3.upload_file(str(path), bucket, name)
+        for path in artefact.layers.values():
+            self._upload_once(path, bucket)
+        name = f"{artefact.digest}.json"
+        s3.put_object(Bucket=bucket, Key=name, Body=json.dumps(finished).encode())
         url = s3.generate_presigned_url(
             "get_object", Params={"Bucket": bucket, "Key": name}
         )

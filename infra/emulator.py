@@ -24,6 +24,7 @@ from typing import Final
 
 Say = Callable[[str], None]
 
+_ROOT: Final = Path(__file__).parent.parent
 #: A stop must end within 15 seconds: this long the emulator may save its state.
 _SAVE_SECONDS: Final = 12.0
 _START_SECONDS: Final = 60.0
@@ -96,7 +97,8 @@ class Emulator:
         threading.Thread(target=_clear, args=(left,), daemon=True).start()
         log = self.log_path.open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-m", "infra.ministack"],
+            cwd=_ROOT,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -115,7 +117,7 @@ class Emulator:
             "GATEWAY_PORT": str(self.port),
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self.state / "emulator"),
-            # It unpacks the code anew for each worker, and a killed one leaves it.
+            # What it unpacks for its workers; a killed one leaves its folder.
             "TMPDIR": str(self._scratch),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.state / "s3"),

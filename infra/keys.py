@@ -38,6 +38,8 @@ def _table(stage: str) -> Table:
         os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
         os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
         os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
+        # It is there, or it is not: nobody should wait seven seconds to be told.
+        os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")
     stack = Deployer(emulator, lambda _: None).find(stage)
     if stack is None:
         where = emulator or "AWS"

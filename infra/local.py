@@ -38,6 +38,7 @@ _WATCHED: Final = (
     "infra/functions.yaml",
     "requirements.txt",
     "requirements-drawing.txt",
+    "requirements-scraping.txt",
 )
 _NOTHING: Final[dict[str, Any]] = {"Records": []}
 _TICK: Final = {
@@ -134,7 +135,10 @@ class LocalPlatform:
         check_port(self.options.emulator_port, "EVENTYARD_EMULATOR_PORT")
         self.say("Starting the emulator")
         self.emulator.start()
-        await self.emulator.wait()
+        # Clients take half a second to load, as the emulator does to start.
+        await asyncio.gather(
+            self.emulator.wait(), asyncio.to_thread(lambda: self.deployer)
+        )
         restored = await asyncio.to_thread(self.deployer.find, self.options.stage)
         stack = await asyncio.to_thread(self.deploy)
         if restored is not None:

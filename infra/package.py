@@ -1,4 +1,9 @@
-"""Build the artefact: `chalice package` on a staged project, then finish its output."""
+"""
+Build the artefact: `chalice package` on a staged project, then finish its output.
+
+What was built is kept under a digest of all that went into it: a start without edits
+builds nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +20,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -36,8 +42,11 @@ _SERVICES: Final = (
     "sso-oidc",
     "sts",
 )
-#: What the layer of the function that draws is made of.
-_LAYER: Final = "requirements-drawing.txt"
+#: Layers: what only some functions need, and what each is made of.
+LAYERS: Final = {
+    "drawing": "requirements-drawing.txt",
+    "scraping": "requirements-scraping.txt",
+}
 _OURS: Final = ("app.py", "chalicelib", "eventyard", "chalice")
 
 #: What the server takes of the package's jobs: no more than does no I/O.
@@ -46,6 +55,14 @@ _JOBS: Final = frozenset(
 )
 
 _CHALICE: Final = "import sys, chalice.cli; sys.exit(chalice.cli.main())"
+#: Where the staged project has the template that Chalice merges into its own.
+_RESOURCES: Final = ".chalice/resources.yaml"
+#: Settings of whoever packages, in which Chalice has no part.
+_SETTINGS: Final = ("AWS_", "CHALICE_", "EVENTYARD_", "GEMINI_")
+#: The recipe itself, as it runs: the file may be edited meanwhile.
+_RECIPE: Final = Path(__file__).read_bytes()
+#: How many built artefacts are kept: switching between branches builds nothing.
+_KEPT: Final = 4
 
 Say = Callable[[str], None]
 
@@ -56,8 +73,8 @@ class Artefact:
 
     zip_path: Path
     template_path: Path
-    #: What only the function that draws is given; named after what it is made of.
-    layer_path: Path
+    #: What only some functions are given, by name; files named after what they hold.
+    layers: Mapping[str, Path]
 
     @property
     def digest(self) -> str:
@@ -79,24 +96,60 @@ def architecture() -> str:
 
 
 def package(say: Say, out: Path | None = None) -> Artefact:
-    """Package the project; only the first time, or after a new pin, does pip run."""
+    """Package the project into a folder; what is there already is not built again."""
     out = out or BUILD / "out"
     dependencies = _dependencies(say)
-    layer = _layer(say)
-    say("Packaging the functions")
-    shutil.rmtree(out, ignore_errors=True)
-    # A folder of its own: a test run may package while `make run` does.
+    layers = {name: _layer(name, say) for name in LAYERS}
+    # Alone: who starts beside another takes what that one built.
+    with _alone("artefact"):
+        built = _built(dependencies, say)
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(built, out)
+    return Artefact(out / "deployment.zip", out / "sam.yaml", layers)
+
+
+def _built(dependencies: Path, say: Say) -> Path:
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="work-") as work:
-        stage = _stage(dependencies, Path(work) / "project")
-        _chalice(stage, out)
-        artefact = Artefact(out / "deployment.zip", out / "sam.yaml", layer)
-        _add_bytecode(artefact.zip_path, Path(work))
-    return artefact
+        # A copy: what is built is what the digest was taken of, even if edited now.
+        stage = _stage(Path(work) / "project")
+        target = BUILD / f"artefact-{_digest(stage, dependencies)}"
+        if not target.exists():
+            say("Packaging the functions")
+            _build(stage, dependencies, Path(work) / "out").rename(target)
+    os.utime(target)
+    _forget_old()
+    return target
+
+
+def _digest(stage: Path, dependencies: Path) -> str:
+    """Return a name for all that the artefact is made of, and made with."""
+    made_with = [dependencies.name, sys.version, metadata.version("chalice"), _region()]
+    seen = hashlib.sha256(repr(made_with).encode() + _RECIPE)
+    for path in sorted(path for path in stage.rglob("*") if path.is_file()):
+        read = path.read_bytes()
+        seen.update(f"\n{path.relative_to(stage)} {len(read)}\n".encode() + read)
+    return seen.hexdigest()[:24]
+
+
+def _build(stage: Path, dependencies: Path, out: Path) -> Path:
+    # The dependencies in vendor/ and no requirements: so Chalice zips in a second
+    # what it would otherwise fetch anew at each edit of vendor/.
+    vendor = stage / "vendor"
+    shutil.copytree(dependencies, vendor, copy_function=os.link, dirs_exist_ok=True)
+    _chalice(stage, out)
+    _add_bytecode(out / "deployment.zip", stage.parent)
+    return out
+
+
+def _forget_old() -> None:
+    found = sorted(BUILD.glob("artefact-*/"), key=lambda path: path.stat().st_mtime)
+    for old in found[:-_KEPT]:
+        shutil.rmtree(old)
 
 
 def _dependencies(say: Say) -> Path:
     target = BUILD / f"dependencies-{_recipe(ROOT / 'requirements.txt')}"
-    with _alone():
+    with _alone("dependencies"):
         if not target.exists():
             say("Fetching what the functions depend on")
             _fetch(target)
@@ -104,43 +157,49 @@ def _dependencies(say: Say) -> Path:
 
 
 def _recipe(*sources: Path) -> str:
-    read = [path.read_bytes() for path in (*sources, Path(__file__))]
+    read = [*(path.read_bytes() for path in sources), _RECIPE]
     return hashlib.sha256(b"".join(read) + architecture().encode()).hexdigest()[:16]
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def _alone(name: str) -> Iterator[None]:
     BUILD.mkdir(parents=True, exist_ok=True)
-    with (BUILD / "dependencies.lock").open("w") as lock:
+    with (BUILD / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _layer(say: Say) -> Path:
-    sources = (ROOT / _LAYER, Path(module.__file__ or ""), module.SOURCE)
-    target = BUILD / f"layer-{_recipe(*sources)}.zip"
-    with _alone():
+def _layer(name: str, say: Say) -> Path:
+    sources = [ROOT / LAYERS[name]]
+    if name == "drawing":
+        sources += [Path(module.__file__ or ""), module.SOURCE]
+    target = BUILD / f"layer-{name}-{_recipe(*sources)}.zip"
+    with _alone("dependencies"):
         if not target.exists():
-            say("Compiling what draws")
-            _make_layer(target)
+            say(f"Making the layer for {name}")
+            _make_layer(name, target)
     return target
 
 
-def _make_layer(target: Path) -> None:
-    for old in BUILD.glob("layer-*"):
+def _make_layer(name: str, target: Path) -> None:
+    for old in BUILD.glob(f"layer-{name}-*"):
         old.unlink()
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="work-") as work:
         # Lambda looks for packages in this folder of a layer.
         folder = Path(work) / "layer" / "python"
         folder.mkdir(parents=True)
-        _install(folder, ROOT / _LAYER)
+        _install(folder, ROOT / LAYERS[name])
         _compile_tree(folder)
-        # For any processor of the kind: who runs it has another one than this.
-        processor = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture()]
-        compiled = module.compiled(f"{processor}-unknown-linux-gnu")
-        (folder / module.NAME).write_bytes(compiled)
+        if name == "drawing":
+            (folder / module.NAME).write_bytes(_engine())
         made = shutil.make_archive(str(Path(work) / "made"), "zip", folder.parent)
         Path(made).rename(target)
+
+
+def _engine() -> bytes:
+    # For any processor of the kind: who runs it has another one than this.
+    processor = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture()]
+    return module.compiled(f"{processor}-unknown-linux-gnu")
 
 
 def _fetch(target: Path) -> None:
@@ -200,10 +259,7 @@ def _compile_tree(target: Path) -> None:
     )
 
 
-def _stage(dependencies: Path, stage: Path) -> Path:
-    # A copy with the dependencies in vendor/ and no requirements: so Chalice zips
-    # in a second what it would otherwise fetch anew at each edit of vendor/.
-    shutil.copytree(dependencies, stage / "vendor", copy_function=os.link)
+def _stage(stage: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "deployments", "deployed")
     for name in ("chalicelib", ".chalice"):
         shutil.copytree(ROOT / name, stage / name, ignore=ignore)
@@ -224,23 +280,29 @@ def _stage(dependencies: Path, stage: Path) -> Path:
     config = json.loads((stage / ".chalice" / "config.json").read_text())
     config["lambda_architecture"] = architecture()
     (stage / ".chalice" / "config.json").write_text(json.dumps(config))
+    shutil.copy(ROOT / "infra" / "resources.yaml", stage / _RESOURCES)
     return stage
 
 
 def _chalice(stage: Path, out: Path) -> None:
     command = [sys.executable, "-c", _CHALICE, "--project-dir", str(stage)]
     command += ["package", "--template-format", "yaml"]
-    command += ["--merge-template", str(ROOT / "infra" / "resources.yaml"), str(out)]
-    environment = {
-        **os.environ,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
-    }
+    command += ["--merge-template", str(stage / _RESOURCES), str(out)]
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False
+        command, env=_environment(), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(f"Packaging failed:\n{done.stdout}{done.stderr}")
+
+
+def _environment() -> dict[str, str]:
+    # Nothing gets in that the digest does not know of.
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(_SETTINGS)}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": _region()}
+
+
+def _region() -> str:
+    return os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
 
 
 def _add_bytecode(zip_path: Path, work: Path) -> None:

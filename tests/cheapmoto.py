@@ -2,7 +2,8 @@
 moto at the price of what is touched.
 
 In a transaction it copies the whole table once for each item, with all that its stream
-ever held, and every copy is kept; and being emptied through its API takes 60 ms.
+ever held, and every copy is kept; in answers it asks each value for every type that
+there is; and being emptied through its API takes 60 ms.
 """
 
 from __future__ import annotations
@@ -57,6 +58,24 @@ def _part(table: Any, key: Any) -> None:
     pk, sk = (DynamoType(key[name]) for name in table.table_key_attrs)
     if sk in table.items.get(pk, {}):
         table.items[pk][sk] = copy.deepcopy(table.items[pk][sk])
+
+
+def answer_with_what_is_there() -> None:
+    """Let a value in an answer be asked for the type that it has."""
+    from moto.core.serialize import BaseJSONSerializer
+
+    usual = BaseJSONSerializer._serialize_type_structure
+
+    def structure(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
+        if shape.name != "AttributeValue" or type(value) is not dict:
+            usual(self, serialized, value, shape, key)
+            return
+        typed: dict[str, Any] = {}
+        for name in value.keys() & shape.members.keys():
+            self._serialize_structure_member(typed, value, shape.members[name], name)
+        self._default_serialize(serialized, typed, shape, key)
+
+    BaseJSONSerializer._serialize_type_structure = structure  # type: ignore[method-assign]
 
 
 def empty(table: str, bucket: str) -> None:

@@ -39,10 +39,11 @@ def aws_account() -> Iterator[dict[str, str]]:
     """Stand up the stack's resources on moto once; return the stack's outputs."""
     from moto import mock_aws
 
-    from tests.cheapmoto import copy_only_what_changes
+    from tests.cheapmoto import answer_with_what_is_there, copy_only_what_changes
     from tests.stack import create_stack
 
     copy_only_what_changes()
+    answer_with_what_is_there()
     with mock_aws():
         yield create_stack()
 
@@ -112,6 +113,9 @@ def clock(platform) -> Clock:
     platform.sources.clock = stopped
     platform.pulls.deliveries.clock = stopped
     platform.pulls.store.clock = stopped
+    jobs = platform.jobs
+    for part in (jobs.store, jobs.counts, jobs.rows, jobs.workers, jobs.gaps):
+        part.clock = stopped
     subscribed = platform.subscribed
     for part in (
         subscribed.store,

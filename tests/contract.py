@@ -18,6 +18,7 @@ _NO_BODY = (204, 304, 307)
 _NOWHERE = (403, 404, 405)
 _FAILURE = {"$ref": "#/components/schemas/Failure"}
 _BASE = "urn:document"
+_OF_SERVICE = re.compile(r"^[a-z][a-z0-9_]*?_job_(?=[a-z]+$)")
 _FORMATS = Draft202012Validator.FORMAT_CHECKER
 
 
@@ -157,7 +158,16 @@ class LiveContract:
             # Who watches pull requests is told of an `event`, all others of a `type`.
             kind = message["type"] if "type" in message else message["event"]
             told = kind if "type" in message else f"pulls_{kind}"
-            named = self.messages.get(told) or self.messages.get(kind)
+            # Of jobs each message comes under the name of its service, too.
+            of_service = _OF_SERVICE.sub("named_job_", kind)
+            named = next(
+                (
+                    self.messages[name]
+                    for name in (told, kind, of_service)
+                    if name in self.messages
+                ),
+                None,
+            )
             # On a dashboard an event has its topic for a type, whatever that is.
             possible = [one for one in (named, self.messages["*"]) if one is not None]
             faults = [self._contract.faults(schema, message) for schema in possible]

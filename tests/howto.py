@@ -30,7 +30,8 @@ def _curl(http: Any, command: str) -> Any:
     assert words[:2] == ["curl", "-s"]
     address = urlsplit(f"http://{words[2]}")
     path = f"{address.path}?{address.query}" if address.query else address.path
-    body = words[words.index("-d") + 1] if "-d" in words else None
+    flag = next((one for one in ("-d", "--json") if one in words), None)
+    body = words[words.index(flag) + 1] if flag else None
     return http._call("GET" if body is None else "POST", path, body, {}).json()
 
 

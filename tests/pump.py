@@ -20,6 +20,8 @@ _HANDLERS = {
     "urgent": ("subscribed.work", "handle"),
     "pulls": ("pulls.follower", "follow"),
     "insights": ("pulls.insights", "run"),
+    "jobs": ("jobs.work", "run"),
+    "scraping": ("jobs.scraping", "run"),
 }
 
 

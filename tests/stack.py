@@ -88,6 +88,10 @@ def environment_of(outputs: dict[str, str]) -> dict[str, str]:
         "EVENTYARD_PULLS_DEAD_URL": outputs["PullsDeadUrl"],
         "EVENTYARD_INSIGHTS_QUEUE_URL": outputs["InsightsQueueUrl"],
         "EVENTYARD_INSIGHTS_DEAD_URL": outputs["InsightsDeadUrl"],
+        "EVENTYARD_JOBS_QUEUE_URL": outputs["JobsQueueUrl"],
+        "EVENTYARD_JOBS_DEAD_URL": outputs["JobsDeadUrl"],
+        "EVENTYARD_SCRAPING_QUEUE_URL": outputs["ScrapingQueueUrl"],
+        "EVENTYARD_SCRAPING_DEAD_URL": outputs["ScrapingDeadUrl"],
     }
 
 

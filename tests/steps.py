@@ -118,12 +118,12 @@ def dying(monkeypatch: Any, owner: type, verb: str, nth: int, *, noted: bool) ->
     """Let the process die at the nth call of a method: after it, or instead of it."""
     real, calls = getattr(owner, verb), []
 
-    def die(self: Any, *args: Any) -> Any:
+    def die(self: Any, *args: Any, **named: Any) -> Any:
         calls.append(args)
         if len(calls) != nth:
-            return real(self, *args)
+            return real(self, *args, **named)
         if noted:
-            real(self, *args)
+            real(self, *args, **named)
         raise SystemExit
 
     monkeypatch.setattr(owner, verb, die)

@@ -14,6 +14,7 @@ _CHANNELS: Final = {
     "dashboard": "All traffic, as a page shows it.",
     "router": "Subscriptions with filters, and publishing.",
     "pulls": "Pull requests, as they change; also at `/ws`.",
+    "jobs": "Jobs, as they are taken, done and end.",
 }
 _ABOUT: Final = """\
 The live channels: one WebSocket, JSON messages of up to 128 KB in both directions.

@@ -55,6 +55,13 @@ def pulls_page(
     return answer_page(call, owner, name, number)
 
 
+@routes.get("/jobs", **_PAGE)
+@routes.get("/jobs/{job_id}", **_PAGE)
+def jobs_page(call: Call, job_id: str = "") -> Response:
+    """Show a browser what is done and what waits; `new` is the form for one more."""
+    return answer_page(call, job_id)
+
+
 @routes.get("/subscriptions", **_PAGE)
 @routes.get("/subscriptions/{subscription_id}", **_PAGE)
 def subscriptions_page(call: Call, subscription_id: str = "") -> Response:

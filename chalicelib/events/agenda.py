@@ -12,8 +12,8 @@ from chalicelib.table import Table
 from chalicelib.telemetry import log as log_line
 from chalicelib.telemetry import log_error
 
-#: A writer may be this slow between choosing a row's minute and the row being there:
-#: no function runs longer.
+#: A writer may be this slow between choosing a row's minute and the row being there: it
+#: is one call, and calls are given up sooner.
 SETTLE_MS: Final = 60_000
 #: The sweep ticks from the first minute on: without a checkpoint nothing is older.
 UNCHECKED_MS: Final = 900_000
@@ -35,7 +35,7 @@ class Agenda:
 
     table: Table
     #: What to do with the `ref` of a row, by the row's kind.
-    handlers: Mapping[str, Callable[[Item], None]]
+    handlers: Mapping[str, Callable[[Item], object]]
     clock: Callable[[], float] = time.time
 
     def add(self, kind: str, name: str, at_ms: int, ref: Item) -> None:

@@ -25,7 +25,7 @@ class Chores:
     url: str
     dead: DeadLetters
     #: What to do with a message, by its kind; at least once, so idempotently.
-    handlers: Mapping[str, Callable[[Item], None]]
+    handlers: Mapping[str, Callable[[Item], object]]
 
     def send(self, chore: Item, delay_seconds: int = 0) -> None:
         """Leave a chore to the queue, after at most 15 minutes."""

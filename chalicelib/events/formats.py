@@ -52,15 +52,17 @@ def _cells(event: Event) -> str:
         "payload": dumps(event.payload),
         "attributes": dumps(event.attributes),
     }
-    return _csv_row([_cell(made.get(name)) for name in COLUMNS])
+    return csv_row([cell(made.get(name)) for name in COLUMNS])
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a value as a cell that no spreadsheet takes for a formula."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_GUARDED) else text
 
 
-def _csv_row(cells: Sequence[str]) -> str:
+def csv_row(cells: Sequence[str]) -> str:
+    """Write cells as a line of CSV."""
     written = io.StringIO()
     csv.writer(written).writerow(cells)
     return written.getvalue()
@@ -75,7 +77,7 @@ def _lines(rows: Sequence[str], _: bool) -> str:  # noqa: FBT001 - as `join` is
 
 
 def _with_header(rows: Sequence[str], first: bool) -> str:  # noqa: FBT001 - as `join` is
-    return (_csv_row(COLUMNS) if first else "") + "".join(rows)
+    return (csv_row(COLUMNS) if first else "") + "".join(rows)
 
 
 FORMATS: Final[Mapping[str, Format]] = {

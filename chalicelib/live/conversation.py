@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from chalicelib.live import frames, watching
+from chalicelib.live import frames, jobs, watching
 from chalicelib.live.resume import Resumer, check_cursor
 from chalicelib.live.store import Audience, Connection, ConnectionStore, View
 from chalicelib.live.subscriptions import router_subscription
@@ -47,10 +47,10 @@ class Conversation:
         Return what to answer; None asks to close the connection.
 
         A dashboard knows ping alone, ignores the rest, and is closed for what is no
-        JSON; who watches pull requests may say anything, and is answered pings alone;
-        the router tells what was wrong.
+        JSON; who watches pull requests or jobs may say anything, and is answered
+        pings alone; the router tells what was wrong.
         """
-        if connection.channel == watching.CHANNEL:
+        if connection.channel in (watching.CHANNEL, jobs.CHANNEL):
             return Reply(_pongs(text))
         return self._answer(connection, text)
 
@@ -137,7 +137,8 @@ class Conversation:
         if missed is None:
             return None
         plan = alone.plan(missed).get(connection.id, [])
-        return [renderer.frame(alone.connections[connection.id], *one) for one in plan]
+        ready = alone.connections[connection.id]
+        return [text for one in plan for text in renderer.frames(ready, *one)]
 
     def _unsubscribe(self, connection: Connection, message: Any) -> list[Any]:
         name = message.get("subscription_id")

@@ -65,7 +65,9 @@ class Delivery:
         work: list[tuple[Connection, list[str]]] = []
         for connection_id, wanted in plan.items():
             connection = audience.connections[connection_id]
-            frames = [renderer.frame(connection, *one) for one in wanted]
+            frames = [
+                text for one in wanted for text in renderer.frames(connection, *one)
+            ]
             work.append((connection, list(pack(frames, shared=connection.batch))))
         sent = self._post_all(work)
         self._count(sent)

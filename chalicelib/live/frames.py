@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from chalicelib.live import jobs
 from chalicelib.live.store import Connection
 from chalicelib.wire import Placed, join
 from eventyard.core.event import Event
@@ -47,6 +48,9 @@ def hello(connection: Connection, resumed: dict[str, Any]) -> str:
                 **resumed,
             }
         )
+    if connection.channel == jobs.CHANNEL:
+        told = {"client_id": connection.client_id, "cursor": cursor, **resumed}
+        return dumps({"event": "hello", "data": told})
     data = {
         "client_id": connection.client_id,
         "message": "Connected to Eventyard",
@@ -70,26 +74,30 @@ class Renderer:
 
     def __init__(self, read: str = "") -> None:
         self._read = read
-        self._texts: dict[tuple[str, str, str], str] = {}
+        self._texts: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
-    def frame(
+    def frames(
         self, connection: Connection, placed: Placed, subscription_id: str
-    ) -> str:
+    ) -> tuple[str, ...]:
         """Write one event for one subscription of a connection."""
         cursor = connection.behind(subscription_id) or placed.place + self._read
         if connection.channel != "router":
-            return self._text(connection.channel, cursor, placed)
-        text = self._text(connection.channel, "", placed)
-        return (
-            f'{{"type":"event","subscription_id":{dumps(subscription_id)},'
-            f'"cursor":"{cursor}","event":{text}}}'
-        )
+            return self._write(connection.channel, cursor, placed)
+        (text,) = self._write(connection.channel, "", placed)
+        head = f'{{"type":"event","subscription_id":{dumps(subscription_id)}'
+        return (f'{head},"cursor":"{cursor}","event":{text}}}',)
 
-    def _text(self, channel: str, cursor: str, placed: Placed) -> str:
+    def _write(self, channel: str, cursor: str, placed: Placed) -> tuple[str, ...]:
         key = (channel, cursor, placed.place)
         if key not in self._texts:
-            self._texts[key] = _write(channel, cursor, placed.event)
+            self._texts[key] = _texts(channel, cursor, placed.event)
         return self._texts[key]
+
+
+def _texts(channel: str, cursor: str, event: Event) -> tuple[str, ...]:
+    if channel == jobs.CHANNEL:
+        return jobs.messages(cursor, event)
+    return (_write(channel, cursor, event),)
 
 
 def _write(channel: str, cursor: str, event: Event) -> str:

@@ -9,6 +9,16 @@ _BOTH: Final = ("dashboard", "router")
 _ROUTER: Final = ("router",)
 _DASHBOARD: Final = ("dashboard",)
 _PULLS: Final = ("pulls",)
+_JOBS: Final = ("jobs",)
+#: What is told of jobs: the last part of a message's name, and what it means.
+_OF_JOBS: Final = {
+    "submitted": "A job was taken.",
+    "started": "Somebody began a job.",
+    "progress": "How far a job is, once a second; or it waits for its next try.",
+    "completed": "A job is done; its result is asked for over HTTP.",
+    "failed": "A job failed, and is not tried again.",
+    "cancelled": "A job was cancelled.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,8 @@ class Message:
     name: str = ""
 
 
+#: Stands for the name of a service.
+SERVICE: Final = "<service>"
 #: On a dashboard the type of an event is its topic.
 TOPIC: Final = "*"
 MESSAGES: Final = (
@@ -125,6 +137,53 @@ MESSAGES: Final = (
         "live.PullsPong",
         name="pulls_pong",
     ),
+    Message(
+        "hello",
+        "platform",
+        _JOBS,
+        "Greets a new connection.",
+        "live.JobsHello",
+        name="jobs_hello",
+    ),
+    Message(
+        "ping",
+        "client",
+        _JOBS,
+        "Ask for a sign of life.",
+        "live.Ping",
+        ("jobs_pong",),
+        name="jobs_ping",
+    ),
+    Message(
+        "pong",
+        "platform",
+        _JOBS,
+        "Answers a ping.",
+        "live.PullsPong",
+        name="jobs_pong",
+    ),
+    *(
+        Message(
+            f"service_job_{kind}",
+            "platform",
+            _JOBS,
+            f"{meaning} It may come more than once, always with the same `event_id`.",
+            "live.JobChange",
+        )
+        for kind, meaning in _OF_JOBS.items()
+    ),
+    *(
+        Message(
+            f"{SERVICE}_job_{kind}",
+            "platform",
+            _JOBS,
+            f"The same as `service_job_{kind}`, with the name of the service for "
+            f"`{SERVICE}`.",
+            "live.JobChange",
+            name=f"named_job_{kind}",
+        )
+        for kind in _OF_JOBS
+    ),
 )
 #: What may stand in the address of a connection: its name, and what it means.
 QUERY: Final = {
@@ -136,4 +195,6 @@ QUERY: Final = {
     "events": "For a dashboard: topic patterns with commas between.",
     "repository": "For pull requests: of this one alone, `owner/name`.",
     "number": "For pull requests: this one alone.",
+    "service": "For jobs: those of this service alone.",
+    "job": "For jobs: this one alone.",
 }

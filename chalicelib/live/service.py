@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from chalicelib.auth import Gatekeeper
+from chalicelib.auth import Gatekeeper, Principal
 from chalicelib.aws import Item
-from chalicelib.live import frames, watching
+from chalicelib.live import frames, jobs, watching
 from chalicelib.live.conversation import Conversation
 from chalicelib.live.delivery import Delivery
 from chalicelib.live.resume import Resumer, check_cursor
@@ -41,6 +41,7 @@ CHANNELS: Final = {
     "pulls": "pulls:read",
     "dashboard": "events:subscribe",
     "router": "events:subscribe",
+    jobs.CHANNEL: "jobs:read",
 }
 SCOPE: Final = "events:subscribe"
 PUBLISH: Final = "events:publish"
@@ -123,7 +124,7 @@ class LiveService:
             since=self.resumer.now(),
             connected_at=self.connections.clock(),
             batch=query.get("frames") == "batch",
-            allowed=principal.topics(SCOPE),
+            allowed=_allowed(channel, principal),
             may_publish=principal.topics(PUBLISH),
             subscriptions=_wishes(channel, query, cursor),
             cursor=cursor,
@@ -340,7 +341,14 @@ def _wishes(
             return (dashboard_subscription(query.get("events"), cursor),)
         case watching.CHANNEL:
             return (watching.wish_of(query),)
+        case jobs.CHANNEL:
+            return (jobs.wish_of(query, cursor),)
     return ()
+
+
+def _allowed(channel: str, principal: Principal) -> tuple[str, ...] | None:
+    # Whoever may read jobs is told of them, whatever other events they may see.
+    return jobs.TOPICS if channel == jobs.CHANNEL else principal.topics(SCOPE)
 
 
 def _client_id(query: Mapping[str, Any], connection_id: str) -> str:

@@ -12,10 +12,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from chalicelib.config import AnalystName
-from chalicelib.outbound import AddressRefusedError, CallFailedError, Outbound, Reply
+from chalicelib.outbound import CallFailedError, Outbound, Reply
 from chalicelib.pulls.analysis import SCHEMA
 from chalicelib.pulls.analyst import AnalystError, BusyError, Said
 from chalicelib.pulls.prompt import Prompt
+from eventyard.core.addresses import AddressRefusedError
 from eventyard.core.errors import InvalidRequestError
 from eventyard.core.wire import dumps, loads
 

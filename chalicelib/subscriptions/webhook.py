@@ -13,15 +13,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from chalicelib.outbound import (
-    AddressRefusedError,
-    Answer,
-    CallFailedError,
-    Outbound,
-)
+from chalicelib.outbound import Answer, CallFailedError, Outbound
 from chalicelib.subscriptions.model import Webhook
 from chalicelib.wire import Placed, cloud, encode, join
 from eventyard import __version__
+from eventyard.core.addresses import AddressRefusedError
 from eventyard.core.errors import SubscriptionError
 from eventyard.core.wire import MEDIA_BATCH, MEDIA_CLOUDEVENT
 

@@ -50,6 +50,8 @@ OPEN = {
     "GET /flow",
     "GET /pulls",
     "GET /pulls/{owner}/{name}/{number}",
+    "GET /jobs",
+    "GET /jobs/{job_id}",
 }
 #: Where a signature decides instead of a key.
 SIGNED = {
@@ -63,6 +65,8 @@ SCOPES = {
     "events:subscribe",
     "graph:read",
     "graph:write",
+    "jobs:read",
+    "jobs:submit",
     "pulls:read",
     "pulls:write",
 }

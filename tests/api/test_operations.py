@@ -194,6 +194,8 @@ def test_queues_are_listed(http, platform):
         "chores",
         "pulls",
         "insights",
+        "jobs",
+        "scraping",
     ]
     assert (queues["relay"]["dead"], queues["routing"]["dead"]) == (1, 0)
 

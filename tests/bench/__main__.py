@@ -8,13 +8,14 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cold, deliver, handler, matching, scan, way, webhooks
+from tests.bench import cold, deliver, handler, matching, scan, scrape, way, webhooks
 
 _PARTS = {
     "cold": cold.measure,
     "handler": handler.measure,
     "matching": matching.measure,
     "scan": scan.measure,
+    "scrape": scrape.measure,
     "way": way.measure,
     "deliver": deliver.measure,
     "webhooks": webhooks.measure,

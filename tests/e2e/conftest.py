@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from tests.e2e.outside import Outside, outside_world
 from tests.e2e.running import RunningPlatform
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+#: Files of which each test starts what it needs.
+_ONE_BY_ONE = {"test_crashes", "test_running"}
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -22,6 +25,24 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """
+    Keep the tests of a file on one worker, where they share what they start.
+
+    Those of some files share nothing: they are handed out one by one, last, so that
+    no worker is left with a long file when the other has finished.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return nodeid if Path(file).stem in _ONE_BY_ONE else file
+
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+from collections import Counter
 from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
 
@@ -152,3 +153,25 @@ class Watcher(Client):
         return sum(
             len(states) for told in list(self.told) for states in list(told.values())
         )
+
+
+class JobsListener(Client):
+    """A connection that is told of jobs; it keeps each message with its event's id."""
+
+    path = "/ws/jobs"
+
+    def __init__(self, live: str, **query: str) -> None:
+        super().__init__(live, **query)
+        self.told: list[tuple[str, str, str]] = []
+
+    def hear(self, message: dict[str, Any]) -> None:
+        if message["event"] == "hello":
+            self._greeted(message)
+            return
+        data = message["data"]
+        self.told.append((data["job_id"], message["event"], data["event_id"]))
+        self.cursor = max(self.cursor, data["cursor"])
+
+    def of(self, job_id: str) -> Counter[tuple[str, str]]:
+        """Count the messages of a job by their names and events."""
+        return Counter(told[1:] for told in list(self.told) if told[0] == job_id)

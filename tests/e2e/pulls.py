@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
-from playwright.sync_api import Page, Request, Route, WebSocketRoute
+from playwright.sync_api import Page, Request, Route
 
-Json = dict[str, Any]
+from tests.e2e.routed import Json, Query, RoutedServer, ago
 
 DONE = ("merged", "closed")
-_ADDRESSES = re.compile(r"/api/v1/(pulls|repositories|webhooks/deliveries)\b")
 _PULL = re.compile(r"/api/v1/pulls/([^/]+)/([^/]+)/(\d+)(/history|/analyse)?")
 _STEPS: dict[str, tuple[str, str, str, str]] = {
     "pending": ("opened", "pending", "pending", "pending"),
@@ -30,12 +27,6 @@ _CHECKS = {
     "building": {"passed": 2, "running": 2},
     "buildFailed": {"passed": 2, "failed": 1, "ignored": 1},
 }
-
-
-def ago(**span: float) -> str:
-    """Return a moment some time ago, as the server writes it."""
-    moment = datetime.now(UTC) - timedelta(**span)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def pull(number: int, status: str = "pending", **changes: Any) -> Json:
@@ -154,11 +145,14 @@ def key_of(pull: Json) -> str:
     return f"{pull['repository_name']}/{pull['pr_number']}"
 
 
-class PullsServer:
+class PullsServer(RoutedServer):
     """Answers a page's requests for pull requests, and tells it of changes."""
 
+    addresses = re.compile(r"/api/v1/(pulls|repositories|webhooks/deliveries)\b")
+    channel = "pulls"
+
     def __init__(self, page: Page, pulls: Iterable[Json] = ()) -> None:
-        self.page = page
+        super().__init__(page)
         self.pulls = {key_of(one): one for one in pulls}
         self.metrics = metrics()
         self.checks: list[Json] = []
@@ -166,20 +160,6 @@ class PullsServer:
         self.insights: list[Json] = []
         self.history: list[Json] = []
         self.deliveries: list[Json] = []
-        self.asked: list[str] = []
-        self.connected: list[dict[str, list[str]]] = []
-        #: What is answered instead, by a part of the address: a status.
-        self.failing: dict[str, int] = {}
-        self.page_size = 100
-        self.place = 0
-        self.recovers = True
-        self._sockets: list[WebSocketRoute] = []
-        page.route(_ADDRESSES, self._answer)
-        page.route_web_socket(re.compile(r"/ws/pulls\b"), self._connect)
-
-    @property
-    def cursor(self) -> str:
-        return f"{self.place:026d}"
 
     def tell(self, pull: Json, **changes: Any) -> Json:
         """Change a pull request, and tell everybody who is connected."""
@@ -191,49 +171,14 @@ class PullsServer:
 
     def send(self, pulls: Iterable[Json]) -> None:
         """Send states as they are, in one frame."""
-        messages = []
-        for one in pulls:
-            self.place += 1
-            messages.append(
-                {"event": "pr_update", "data": {**one, "cursor": self.cursor}}
-            )
-        for socket in self._sockets:
-            socket.send(json.dumps(messages))
+        self.frame({"event": "pr_update", "data": one} for one in pulls)
 
-    def hang_up(self) -> None:
-        """Lose every connection."""
-        sockets, self._sockets = self._sockets, []
-        for socket in sockets:
-            socket.close()
-
-    def _connect(self, socket: WebSocketRoute) -> None:
-        query = parse_qs(urlsplit(socket.url).query)
-        self.connected.append(query)
-        self._sockets.append(socket)
-        socket.on_message(lambda text: self._pong(socket, str(text)))
-        told: Json = {"client_id": "page-1", "cursor": self.cursor}
-        if "cursor" in query:
-            told["recovered"] = self.recovers
-        socket.send(json.dumps([{"event": "hello", "data": told}]))
-
-    def _pong(self, socket: WebSocketRoute, text: str) -> None:
-        if json.loads(text).get("type") == "ping":
-            socket.send(json.dumps([{"event": "pong", "data": {}}]))
-
-    def _answer(self, route: Route, request: Request) -> None:
-        address = urlsplit(request.url)
-        self.asked.append(f"{request.method} {address.path}?{address.query}")
-        status = next((s for part, s in self.failing.items() if part in request.url), 0)
-        if status:
-            error = {"code": "broken", "message": "It is broken.", "details": {}}
-            route.fulfill(status=status, json={"error": error})
-            return
-        status, told = self._told(request.method, address.path, parse_qs(address.query))
+    def answer(self, route: Route, request: Request, path: str, query: Query) -> None:
+        """Answer one request."""
+        status, told = self._told(path, query)
         route.fulfill(status=status, json=told)
 
-    def _told(
-        self, method: str, path: str, query: dict[str, list[str]]
-    ) -> tuple[int, Json]:
+    def _told(self, path: str, query: Query) -> tuple[int, Json]:
         simple: dict[str, Callable[[], Json]] = {
             "/api/v1/pulls": lambda: self._list(query),
             "/api/v1/pulls/metrics": lambda: self.metrics,
@@ -250,13 +195,11 @@ class PullsServer:
             return 202, {"status": "queued"}
         return self._one("/".join(map(unquote, found.groups()[:3])), found[4], query)
 
-    def _one(
-        self, key: str, verb: str | None, query: dict[str, list[str]]
-    ) -> tuple[int, Json]:
+    def _one(self, key: str, verb: str | None, query: Query) -> tuple[int, Json]:
         if verb == "/analyse":
             return 202, {"status": "queued"}
         if verb == "/history":
-            return 200, self._pages("history", self.history, query)
+            return 200, self.pages("history", self.history, query)
         if key not in self.pulls:
             told = {"code": "not_found", "message": "There is none.", "details": {}}
             return 404, {"error": told}
@@ -276,22 +219,17 @@ class PullsServer:
             "live": self.cursor,
         }
 
-    def _list(self, query: dict[str, list[str]]) -> Json:
+    def _list(self, query: Query) -> Json:
         found = [one for one in self.pulls.values() if _fits(one, query)]
         found.sort(key=lambda one: str(one["updated_at"]), reverse=True)
-        return {**self._pages("pulls", found, query), "live": self.cursor}
-
-    def _pages(self, name: str, rows: list[Json], query: dict[str, list[str]]) -> Json:
-        start = int(query.get("cursor", ["0"])[0])
-        end = start + min(self.page_size, int(query.get("limit", ["100"])[0]))
-        return {name: rows[start:end], "cursor": str(end) if end < len(rows) else None}
+        return {**self.pages("pulls", found, query), "live": self.cursor}
 
     def _repositories(self) -> Json:
         names = sorted({str(one["repository_name"]) for one in self.pulls.values()})
         return {"repositories": [{"full_name": name} for name in names]}
 
 
-def _fits(pull: Json, query: dict[str, list[str]]) -> bool:
+def _fits(pull: Json, query: Query) -> bool:
     tests = {
         "repository": pull["repository_name"],
         "status": pull["status"],

@@ -235,6 +235,18 @@ def _kill(pid: int) -> bool:
     return True
 
 
+def let_the_lease_end(running: RunningPlatform, job_id: str) -> None:
+    """Let it be as if nothing was heard for half a minute of whoever does a job."""
+    running.aws("dynamodb").update_item(
+        TableName="eventyard-dev",
+        Key={"pk": {"S": "jobs#running"}, "sk": {"S": job_id}},
+        UpdateExpression="SET #until = :now",
+        ConditionExpression="attribute_exists(pk)",
+        ExpressionAttributeNames={"#until": "until"},
+        ExpressionAttributeValues={":now": {"N": str(time.time())}},
+    )
+
+
 def stop(pid: int) -> None:
     """Stop a process where it is; one that ended is fine."""
     with contextlib.suppress(ProcessLookupError):

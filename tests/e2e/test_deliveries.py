@@ -18,13 +18,10 @@ from tests.receiver import Receiver
 _ALLOWED = {"EVENTYARD_ALLOW_PRIVATE_HOSTS": "127.0.0.1"}
 
 
-@pytest.fixture(scope="module")
-def webhooks(tmp_path_factory):
-    """A platform that may call receivers on loopback."""
-    platform = RunningPlatform(tmp_path_factory.mktemp("webhooks"), **_ALLOWED)
-    platform.start()
-    yield platform
-    platform.stop()
+@pytest.fixture
+def webhooks(running):
+    """The platform of all, which may call receivers on loopback."""
+    return running
 
 
 def subscribe(running, receiver, topics, **wish):

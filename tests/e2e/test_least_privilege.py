@@ -6,6 +6,7 @@ import json
 import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,8 +15,15 @@ from tests import github
 from tests.e2e.following import all_done, deliver, deliveries, insight_of, post, pull
 from tests.e2e.listener import Listener, Watcher
 from tests.e2e.outside import SECRET
-from tests.e2e.running import RunningPlatform, in_a_loop, wait_until
+from tests.e2e.running import (
+    RunningPlatform,
+    in_a_loop,
+    let_the_lease_end,
+    wait_until,
+)
+from tests.e2e.staged import with_service
 from tests.github import NUMBER, REPOSITORY
+from tests.site import Site
 
 #: AWS has one action for both calls of SNS, the emulator asks for one by this name.
 _BATCH = {
@@ -26,8 +34,16 @@ _BATCH = {
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
-    settings = {"AUTH": "true", "EVENTYARD_GITHUB_SECRET": SECRET}
-    platform = RunningPlatform(tmp_path_factory.mktemp("guarded"), **settings)
+    folder = tmp_path_factory.mktemp("guarded")
+    settings = {
+        "AUTH": "true",
+        "EVENTYARD_GITHUB_SECRET": SECRET,
+        "EVENTYARD_ALLOW_PRIVATE_HOSTS": "127.0.0.1",
+    }
+    platform = RunningPlatform(folder / "state", **settings)
+    # Of our own, no service needs nothing: without another one nobody would do its jobs.
+    service = Path(__file__).with_name("paced.py")
+    platform.root = with_service(folder / "project", "paced", service, "Paced")
     platform.start()
     iam = platform.aws("iam")
     for role in iam.list_roles()["Roles"]:
@@ -231,3 +247,59 @@ def give_up(guarded, place):
     row = dynamodb.delete_item(TableName=table, Key=key, ReturnValues="ALL_OLD")
     dead = {"pk": {"S": "deliveries#dead"}, "reason": {"S": "told to fail"}}
     dynamodb.put_item(TableName=table, Item={**row["Attributes"], **dead})
+
+
+def submitted(guarded, service, **job):
+    status, told = guarded.request("POST", f"/api/{service}s/submit", job)
+    assert status == 202, told
+    return f"/api/{service}s/jobs/{told['job_id']}"
+
+
+def ended(guarded, address, status="completed"):
+    told = wait_until(lambda: over(guarded.get(address)), what="the end of a job")
+    assert told["status"] == status, told["error"]
+    return told
+
+
+def over(told):
+    return told if told["status"] not in ("pending", "running") else None
+
+
+def test_jobs_are_done_told_repeated_and_cancelled(guarded):
+    # What is large rests beside; a pause is over when the schedule or a message says so.
+    job = {"steps": 3, "pause_at": 1, "text": "x" * 10_000, "expires_in_s": 3_600}
+    done = ended(guarded, submitted(guarded, "paced", **job, repeat_every_s=60))
+    waits = f"/api/paceds/jobs/{done['next_job_id']}"
+
+    assert guarded.get(waits)["data"] == done["data"]
+    assert guarded.request("DELETE", waits)[1]["status"] == "cancelled"
+    assert (
+        guarded.get(f"/api/paceds/jobs/{done['job_id']}/results")["total_results"] == 3
+    )
+    expired = submitted(guarded, "paced", steps=0, expires_in_s=0.001)
+    assert "expired" in ended(guarded, expired, "failed")["error"]
+    for path in ("paceds/history", "paceds/stats", "v1/jobs", "v1/workers"):
+        assert guarded.request("GET", f"/api/{path}")[0] == 200
+    long = submitted(guarded, "paced", steps=200, step_s=0.1)
+    wait_until(lambda: guarded.get(long)["status"] == "running")
+    assert guarded.request("DELETE", long)[0] == 200
+    ended(guarded, long, "cancelled")
+
+
+def test_a_job_whose_worker_died_is_taken_back(guarded):
+    address = submitted(guarded, "paced", steps=40, step_s=0.1)
+    wait_until(lambda: guarded.get(address)["progress"] > 0)
+    guarded.kill_worker("work")
+    let_the_lease_end(guarded, address.rpartition("/")[2])
+
+    assert ended(guarded, address)["attempts"] == 2
+
+
+def test_a_site_is_scraped(guarded):
+    with Site() as site:
+        site.odd = False
+        job = {"url": f"{site.origin}/", "max_pages": 5, "singleton_key": "s"}
+        done = ended(guarded, submitted(guarded, "scraper", **job))
+
+        results = guarded.get(f"/api/scrapers/jobs/{done['job_id']}/results")
+        assert (done["result"]["pages"], results["total_urls_crawled"]) == (5, 5)

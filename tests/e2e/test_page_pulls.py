@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +13,8 @@ from playwright.sync_api import Locator, Page, expect
 from tests import github
 from tests.e2e.following import deliver
 from tests.e2e.outside import USUAL, Outside
-from tests.e2e.pulls import PullsServer, ago, flow, insight, metrics, pull
+from tests.e2e.pulls import PullsServer, flow, insight, metrics, pull
+from tests.e2e.routed import ago, live, until
 from tests.e2e.running import RunningPlatform
 from tests.geminiserver import answer
 from tests.github import NUMBER
@@ -52,22 +52,8 @@ def part(page: Page, number: int, name: str) -> Locator:
     return shown.get_by_role("tabpanel")
 
 
-def live(page: Page) -> None:
-    mark = page.locator(".connection")
-    expect(mark).to_have_attribute("title", re.compile("^Live"))
-
-
 def lists(server: PullsServer) -> list[str]:
     return [one for one in server.asked if one.startswith("GET /api/v1/pulls?")]
-
-
-def until(page: Page, holds: Callable[[], bool]) -> None:
-    """Let the browser go on until something holds at the server."""
-    for _ in range(400):
-        if holds():
-            return
-        page.wait_for_timeout(25)
-    raise AssertionError("it never held")
 
 
 def test_cards_stand_in_the_column_of_their_state_and_say_what_one_asks(
@@ -161,7 +147,7 @@ def test_a_lost_connection_goes_on_from_its_last_cursor(
     server.recovers = False
     server.hang_up()
     expect(column(page, "Approved")).to_have_count(1)
-    assert len(lists(server)) == asked + 2
+    until(page, lambda: len(lists(server)) == asked + 2)
 
 
 def test_what_is_filtered_is_the_address_and_holds_for_what_comes_live(

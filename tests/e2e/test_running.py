@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import BUILD
 from tests.e2e.listener import Listener
-from tests.e2e.running import ROOT, RunningPlatform, free_port, wait_until
+from tests.e2e.running import ROOT, free_port, wait_until
+from tests.e2e.staged import copied
 
 
 def run(module: str, *arguments: str, **environment: str) -> tuple[int, str]:
@@ -114,30 +113,18 @@ def test_events_settings_and_keys_hold_over_a_restart_with_other_settings(
         assert listener.hellos
 
 
-def test_an_edit_is_redeployed_by_itself(tmp_path):
-    copy = tmp_path / "project"
-    shutil.copytree(
-        ROOT,
-        copy,
-        symlinks=True,
-        ignore=shutil.ignore_patterns(".git", ".venv", ".eventyard", "__pycache__"),
-    )
-    for cached in BUILD.glob("dependencies-*"):  # or pip would fetch them anew
-        shutil.copytree(cached, copy / ".eventyard" / "build" / cached.name)
-    platform = RunningPlatform(tmp_path / "state")
-    platform.root = copy
-    platform.start()
-    try:
-        package = copy / "sdk" / "eventyard" / "__init__.py"
-        package.write_text(package.read_text().replace('"0.1.0"', '"0.1.0+edited"'))
+def test_an_edit_is_redeployed_by_itself(own_platform, tmp_path):
+    copy = copied(tmp_path / "project")
+    own_platform.root = copy
+    own_platform.start()
+    package = copy / "sdk" / "eventyard" / "__init__.py"
+    package.write_text(package.read_text().replace('"0.1.0"', '"0.1.0+edited"'))
 
-        wait_until(
-            lambda: platform.get("/api/v1/config")["version"] == "0.1.0+edited",
-            what="the edit in the deployed function",
-        )
-        assert any("Redeployed in" in line for line in platform.output)
-    finally:
-        platform.stop()
+    wait_until(
+        lambda: own_platform.get("/api/v1/config")["version"] == "0.1.0+edited",
+        what="the edit in the deployed function",
+    )
+    assert any("Redeployed in" in line for line in own_platform.output)
 
 
 @pytest.fixture

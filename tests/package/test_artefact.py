@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from infra import package as packaging
 from infra.package import package
 
 _UNCHECKED_HASH = 0b01
@@ -33,7 +35,11 @@ def code(artefact, tmp_path_factory) -> Path:
 def layer(artefact, tmp_path_factory) -> Path:
     """The layer of the function that draws, as Lambda adds it to the path."""
     folder = tmp_path_factory.mktemp("layer")
-    with zipfile.ZipFile(artefact.layer_path) as archive:
+    return unpacked(artefact, "drawing", folder)
+
+
+def unpacked(artefact, name, folder) -> Path:
+    with zipfile.ZipFile(artefact.layers[name]) as archive:
         archive.extractall(folder)
     return folder / "python"
 
@@ -60,7 +66,7 @@ def test_the_zip_imports_alone_and_without_what_makes_a_cold_start_slow(code):
     assert "chalicelib.api.events" in imported
     slow = {"boto3", "botocore", "urllib3", "pydantic", "aiohttp", "asyncio", "ssl"}
     slow |= {"cryptography", "genson", "jsonschema", "jwt", "referencing"}
-    slow |= {"wasmtime", "subprocess", "xml.parsers.expat"}
+    slow |= {"selectolax", "protego", "wasmtime", "subprocess", "xml.parsers.expat"}
     assert slow & imported == set()
 
 
@@ -105,6 +111,26 @@ def test_only_the_layer_brings_what_draws_and_it_draws_at_once(code, layer, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_only_the_layer_brings_what_scrapes(artefact, code, tmp_path):
+    folder = unpacked(artefact, "scraping", tmp_path)
+    script = "import selectolax.lexbor, protego"
+
+    imported = modules_after(folder, code, script=script)
+
+    assert {"selectolax.lexbor", "protego"} <= imported
+    assert not (code / "selectolax").exists()
+    assert not (code / "protego").exists()
+
+
+def test_the_zip_brings_of_jobs_what_does_no_io(code):
+    imported = modules_after(code, script="import eventyard.jobs")
+
+    assert "eventyard.jobs.base" in imported
+    held = {path.name for path in (code / "eventyard" / "jobs").glob("*")}
+    allowed = {"__init__.py", "__pycache__", "base.py", "context.py", "errors.py"}
+    assert held <= {*allowed, "scraping"}
+
+
 def test_without_the_layer_a_graph_says_that_nothing_draws_it(code):
     script = (
         "import os; os.environ['PATH'] = '/nowhere'\n"
@@ -133,13 +159,22 @@ def test_every_module_has_bytecode_that_never_looks_at_time_stamps(code, layer):
     assert stamped == []
 
 
-def test_packaging_the_same_sources_twice_gives_the_same_digest(artefact, tmp_path):
-    again = package(lambda _: None, tmp_path / "out")
+def test_packaging_the_same_sources_twice_gives_the_same_digest(
+    artefact, tmp_path, monkeypatch
+):
+    # Kept under another name, so that this is built indeed.
+    monkeypatch.setattr(packaging, "_digest", lambda *_: "again")
+    told: list[str] = []
 
+    again = package(told.append, tmp_path / "out")
+    shutil.rmtree(packaging.BUILD / "artefact-again")
+
+    assert told == ["Packaging the functions"]
     assert again.digest == artefact.digest
-    assert again.layer_path == artefact.layer_path
+    assert again.layers == artefact.layers
 
 
 def test_the_zip_is_small_enough_to_upload_without_a_second_thought(artefact):
-    assert artefact.zip_path.stat().st_size < 16_000_000
-    assert artefact.layer_path.stat().st_size < 16_000_000
+    assert artefact.zip_path.stat().st_size < 17_000_000
+    for path in artefact.layers.values():
+        assert path.stat().st_size < 16_000_000

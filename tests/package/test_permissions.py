@@ -293,7 +293,7 @@ def test_the_sweep_is_allowed_all_it_does(platform, http, gateway, calls):
     platform.traffic.clock = lambda: later + 7_200
     calls.clear()
 
-    told = {"relayed": 1, "gone": 1, "done": 2, "taken_up": 0}
+    told = {"relayed": 1, "gone": 1, "done": 2, "taken_up": 0, "died": 0}
     assert platform.sweep() == told
 
     assert {"sns:Publish", "dynamodb:DeleteItem"} <= calls <= allowed("Sweep")
@@ -499,3 +499,126 @@ def test_pull_requests_are_allowed_all_they_do(platform, http, pump, gateway, ca
     calls.clear()
     pump.handle("live", records)
     assert calls - {"sqs:DeleteMessage"} <= allowed("FanOut")
+
+
+@pytest.fixture
+def jobs(platform, monkeypatch):
+    from tests import jobservices
+
+    return jobservices.registered(platform, monkeypatch)
+
+
+def test_the_http_function_is_allowed_jobs(http, jobs, calls):
+    # What is large rests beside.
+    job = {"url": "https://example.com/", "steps": 1, "text": "x" * 5_000}
+    for more in ({"idempotency_key": "k"}, {"singleton_key": "s", "expires_in_s": 9}):
+        for _ in range(2):
+            assert http.post("/api/scrapers/submit", {**job, **more}).status < 300
+    name = http.get("/api/scrapers/jobs").json()["jobs"][0]["job_id"]
+    for path in (
+        f"/api/scrapers/jobs/{name}",
+        f"/api/scrapers/jobs/{name}/results",
+        "/api/scrapers/history",
+        "/api/scrapers/stats",
+        "/api/v1/jobs",
+        "/api/v1/workers",
+    ):
+        assert http.get(path).status == 200, path
+    assert http.delete(f"/api/scrapers/jobs/{name}").status == 200
+
+    assert {"dynamodb:PutItem", "sqs:SendMessage"} <= calls <= allowed("APIHandler")
+
+
+def test_workers_are_allowed_all_they_do(jobs, pump, calls, monkeypatch):
+    from tests.jobservices import ANOTHER, NAME, Invocation, Steps, submit
+
+    errors = [RuntimeError("once")]
+
+    def fail_once(*_):
+        if errors:
+            raise errors.pop()
+
+    monkeypatch.setattr(Steps, "at_step", staticmethod(fail_once))
+    for name, queue, function in (
+        (NAME, "jobs", "Work"),
+        (ANOTHER, "scraping", "WorkScraping"),
+    ):
+        submit(jobs, name=name, data={"steps": 2, "text": "x" * 190_000})
+        records = [*pump.messages(queue), {"messageId": "poison", "body": "{"}]
+        calls.clear()
+        worker = {"jobs": jobs.work, "scraping": jobs.scraping}[queue]
+        # The one fails and the other pauses.
+        told = worker.run({"Records": records}, Invocation(9))
+        assert told == {"batchItemFailures": []}
+        assert {"dynamodb:PutItem", "sqs:SendMessage"} <= calls <= allowed(function)
+
+
+#: What the queue's mapping calls in the name of a function, and what no call shows: that
+#: S3 tells "not found" from "denied", and the members of transactions.
+_UNSEEN = {
+    *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+    *("s3:ListBucket", "dynamodb:DeleteItem"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), [("scraper", "Work"), ("mender", "WorkScraping")]
+)
+def test_workers_may_do_nothing_else(jobs, calls, monkeypatch, name, function):
+    from tests.jobservices import Steps, current_job, submit
+
+    async def process(self, job_data):
+        job = current_job()
+        large = "x" * 210_000
+        if job.checkpoint is None:
+            await job.shared_gap("example.com", 1)
+            await job.save(large)
+            await job.pause(1)
+        await job.progress(0.5)
+        await job.results([{"key": "a", "text": large}])
+        rows = await job.rows_of(job.id)
+        return {"rows": len(rows), "text": large}
+
+    monkeypatch.setattr(Steps, "process_job", process)
+    worker = jobs.work if function == "Work" else jobs.scraping
+    row = submit(jobs, name=name, data={"text": "x" * 5_000}, repeat_every_s=60)
+    poison = {"messageId": "poison", "body": "{"}
+    calls.clear()
+    worker.run({"Records": [{"messageId": "1", "body": "{}"}, poison]})
+    later = jobs.store.clock() + 2
+    jobs.store.clock = lambda: later
+    body = json.dumps({"job": row.id})
+    worker.run({"Records": [{"messageId": "2", "body": body}]})
+
+    assert calls | _UNSEEN == allowed(function)
+    assert jobs.store.get(row.id)[0].status == "completed"
+
+
+def test_what_time_does_to_jobs_is_allowed(platform, jobs, calls, clock):
+    from tests.jobservices import submit
+
+    submit(jobs, expires_in_s=3_600)
+    submit(jobs)
+    jobs.claims.take("jobs", "n")
+    platform.agenda.tick()
+    clock.tick(70)
+    calls.clear()
+
+    assert platform.sweep()["died"] == 1
+    assert {"sqs:SendMessage", "sqs:GetQueueAttributes"} <= calls <= allowed("Sweep")
+
+    clock.tick(3_600)
+    calls.clear()
+    chore = {"messageId": "1", "body": '{"kind": "agenda"}'}
+    platform.chores.run({"Records": [chore]})
+    assert {"dynamodb:PutItem", "sqs:SendMessage"} <= calls <= allowed("Chores")
+
+
+@pytest.mark.parametrize(
+    "function", ["APIHandler", "Work", "WorkScraping", "Sweep", "Chores"]
+)
+def test_who_changes_jobs_may_do_each_write_of_a_transaction(function):
+    # The test above sees transactions alone; AWS asks for the action of each member.
+    each = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
+
+    assert each <= allowed(function)

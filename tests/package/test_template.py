@@ -39,7 +39,7 @@ def functions(resources: Any) -> dict[str, Any]:
 def test_each_function_has_a_role_of_its_own(aws):
     roles = [props["Role"]["Fn::GetAtt"][0] for props in functions(aws).values()]
 
-    assert len(set(roles)) == len(roles) == 13
+    assert len(set(roles)) == len(roles) == 15
     assert all(aws[role]["Type"] == "AWS::IAM::Role" for role in roles)
 
 
@@ -75,7 +75,12 @@ def test_every_trigger_is_connected_to_what_resources_yaml_declares(aws):
     assert sources["Deliver"]["Queue"] == {"Fn::GetAtt": ["DeliveriesQueue", "Arn"]}
     assert sources["DeliverUrgent"]["Queue"] == {"Fn::GetAtt": ["UrgentQueue", "Arn"]}
     assert sources["Chores"]["Queue"] == {"Fn::GetAtt": ["ChoresQueue", "Arn"]}
-    for name in ("Relay", "Route", "FanOut", "Chores"):
+    for name, queue in (("Work", "JobsQueue"), ("WorkScraping", "ScrapingQueue")):
+        assert sources[name]["Queue"] == {"Fn::GetAtt": [queue, "Arn"]}
+        # One message is one job, which has the whole invocation.
+        assert sources[name]["BatchSize"] == 1
+        assert sources[name]["ScalingConfig"]["MaximumConcurrency"] > 1
+    for name in ("Relay", "Route", "FanOut", "Chores", "Work", "WorkScraping"):
         assert sources[name]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert sources["Sweep"]["Schedule"] == "rate(1 minute)"
 
@@ -88,13 +93,16 @@ def test_functions_have_memory_and_time_of_their_own_choosing(aws):
         assert props["Timeout"] == wishes[name]["timeout"]
 
 
-def test_only_what_draws_has_the_layer_that_draws(artefact, aws):
+def test_only_what_needs_a_layer_has_it(artefact, aws):
     layers = {name: props.get("Layers") for name, props in functions(aws).items()}
 
-    assert {name for name, found in layers.items() if found} == {"APIHandler"}
-    assert layers["APIHandler"] == [{"Ref": "DrawingLayer"}]
-    content = aws["DrawingLayer"]["Properties"]["Content"]
-    assert content == {"S3Bucket": "b", "S3Key": artefact.layer_path.name}
+    assert {name: found for name, found in layers.items() if found} == {
+        "APIHandler": [{"Ref": "DrawingLayer"}],
+        "WorkScraping": [{"Ref": "ScrapingLayer"}],
+    }
+    for name in ("drawing", "scraping"):
+        content = aws[f"{name.title()}Layer"]["Properties"]["Content"]
+        assert content == {"S3Bucket": "b", "S3Key": artefact.layers[name].name}
 
 
 def test_what_can_be_made_again_expires_and_graphs_do_not(aws):
@@ -119,6 +127,16 @@ def test_queues_have_dead_letters_and_wait_longer_than_their_functions_run(aws):
         properties = aws[name]["Properties"]
         assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
         assert properties["VisibilityTimeout"] == {"Ref": "QueueVisibility"}
+    for name in ("JobsQueue", "ScrapingQueue"):
+        properties = aws[name]["Properties"]
+        assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
+        assert properties["VisibilityTimeout"] == {"Ref": "JobsVisibility"}
+    # AWS refuses a queue whose messages come back while they are worked on; no function
+    # may take longer than this.
+    hidden = finish_parameters()["JobsVisibility"]["Default"]
+    assert (
+        hidden > wishes["Work"]["timeout"] == wishes["WorkScraping"]["timeout"] == 900
+    )
     assert default >= 6 * max(
         wishes[name]["timeout"] for name in ("Route", "FanOut", "Chores")
     )

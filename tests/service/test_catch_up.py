@@ -227,7 +227,8 @@ def test_one_tick_of_the_schedule_relays_and_removes_the_gone(
 
     done = platform.sweep()
 
-    assert done == {"relayed": 1, "gone": 1, "done": 0, "taken_up": 0}
+    expected = {"relayed": 1, "gone": 1, "done": 0, "taken_up": 0, "died": 0}
+    assert done == expected
     assert len(told) == 1
     assert platform.live.stats()["active_connections"] == 0
 

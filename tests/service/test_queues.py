@@ -29,7 +29,7 @@ def test_every_queue_is_described(platform):
         {"name": name, **quiet}
         for name in (
             *("relay", "routing", "live", "deliveries", "urgent", "chores"),
-            *("pulls", "insights"),
+            *("pulls", "insights", "jobs", "scraping"),
         )
     ]
 

@@ -36,7 +36,8 @@ class NewKey(Body):
     scopes: list[_Scope] = Field(
         min_length=1,
         description="`admin`, `events:publish`, `events:subscribe` (these two also "
-        "for a topic pattern), `graph:read`, `graph:write`, `pulls:read`, `pulls:write`.",
+        "for a topic pattern), `graph:read`, `graph:write`, `jobs:read`, `jobs:submit`, "
+        "`pulls:read`, `pulls:write`.",
         examples=_SCOPES,
     )
     expires_in_s: int | None = Field(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from chalicelib.api.shapes import events, operations, pulls
+from chalicelib.api.shapes import events, jobs, operations, pulls
 from chalicelib.api.shapes._base import Answer, Moment
 from chalicelib.api.shapes.events import Warned
 
@@ -249,8 +249,37 @@ class PongData(Answer):
     echo: Any
 
 
+class JobsHello(Answer):
+    """Greets a connection that is told of jobs."""
+
+    event: Literal["hello"]
+    data: PullsGreeting
+
+
+class ChangedJob(jobs.JobNews):
+    """A job as it is now, and where to resume after this."""
+
+    event_type: str = Field(
+        description="Its name without that of anybody.", examples=["job_progress"]
+    )
+    event_id: str
+    timestamp: Moment
+    cursor: str
+
+
+class JobChange(Answer):
+    """What happened to a job."""
+
+    event: str = Field(
+        description="`service_job_progress`, and besides the same under the name of "
+        "the service.",
+        examples=["service_job_progress", "scraper_job_progress"],
+    )
+    data: ChangedJob
+
+
 class PullsPong(Answer):
-    """Answers a ping of who watches pull requests."""
+    """Answers a ping of who watches pull requests, or jobs."""
 
     event: Literal["pong"]
     data: PongData

@@ -103,6 +103,30 @@ export const getWebhookDeliveries = () => request("api/v1/webhooks/deliveries?li
 export const retryWebhookDelivery = (id) => post(`api/v1/webhooks/deliveries/${encodeURIComponent(id)}/retry`);
 const pullAt = (place, verb = "") => `api/v1/pulls/${place.map(encodeURIComponent).join("/")}${verb}`;
 
+/** `wish` is { service, status, limit, cursor }. */
+export const getJobs = (wish) => request(withQuery("api/v1/jobs", wish));
+export const getJob = async (id) => {
+  const told = await request(one("jobs", id));
+  return told.job ?? told;
+};
+export const getWorkers = () => request("api/v1/workers");
+/** Each kind of job has addresses of its own, by the name of its service. */
+export const getJobStats = (service) => request(serviceAt(service, "stats"));
+export const submitJob = (service, wish) => post(serviceAt(service, "submit"), wish);
+export const stopJob = (service, id) => request(serviceAt(service, "jobs", id), { method: "DELETE" });
+export const resultsAt = (service, id, wish) => withQuery(serviceAt(service, "jobs", id, "results"), wish);
+export const getJobResults = (service, id, cursor) => request(resultsAt(service, id, { limit: 100, cursor }));
+/** All results as a text, page after page: `format` is csv or jsonl. */
+export async function getJobFile(service, id, format) {
+  let [text, cursor] = ["", null];
+  do {
+    const read = (headers) => (cursor = headers.get("Eventyard-Cursor"));
+    text += await request(resultsAt(service, id, { format, cursor }), { text: true, ms: LONG_MS, read });
+  } while (cursor);
+  return text;
+}
+const serviceAt = (service, ...steps) => ["api", `${service}s`, ...steps].map(encodeURIComponent).join("/");
+
 /** Ask for the health; a 503 that names its checks is an answer, not an error. */
 export function getHealth() {
   return request("health", { accepts: (status, body) => status === 503 && body?.checks });
@@ -122,8 +146,9 @@ export function withQuery(path, wish) {
 
 const post = (path, body, ms = TIMEOUT_MS) => request(path, { method: "POST", body, ms });
 
-export async function request(path, { method = "GET", body, ms = TIMEOUT_MS, accepts = () => false, text = false } = {}) {
+export async function request(path, { method = "GET", body, ms = TIMEOUT_MS, accepts = () => false, text = false, read } = {}) {
   const response = await send(path, method, body, ms);
+  read?.(response.headers);
   const answer = text && response.ok ? await response.text() : await readJson(response, ms);
   if (response.ok || accepts(response.status, answer)) return answer;
   if (response.status === 401) window.dispatchEvent(new Event("eventyard:unauthorized"));

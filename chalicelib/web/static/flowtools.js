@@ -5,7 +5,7 @@ import { getProjects, getText, getVersions } from "./flowapi.js";
 import { placeOf } from "./flowdata.js";
 import { moment } from "./flowmodel.js";
 import { go, useAct, useAsk, useHotkeys } from "./hooks.js";
-import { Badge, Icon, Time, exactTime, formatSpan, toast } from "./ui.js";
+import { Badge, Icon, Time, exactTime, formatSpan, saveFile, toast } from "./ui.js";
 
 const STALE_MS = 24 * 3_600_000;
 export const WINDOWS = { off: "Live: off", "5m": "Live: 5 minutes", "15m": "Live: 15 minutes", "1h": "Live: 1 hour", "24h": "Live: 24 hours" };
@@ -154,7 +154,7 @@ export function Exports({ wish, picture }) {
     try {
       const drawn = format === "svg" || format === "png";
       const text = drawn ? svgText(picture) : await getText(wish.type, placeOf(wish), format);
-      download(format === "png" ? await toPng(text, picture) : new Blob([text], { type: media }), `event-flow-${wish.type}.${suffix}`);
+      saveFile(format === "png" ? await toPng(text, picture) : new Blob([text], { type: media }), `event-flow-${wish.type}.${suffix}`);
     } catch (error) {
       toast(`It could not be exported: ${error.message}`, "failed");
     }
@@ -189,10 +189,4 @@ async function toPng(text, { whole }) {
   const canvas = Object.assign(document.createElement("canvas"), { width: Math.ceil(whole.width * scale), height: Math.ceil(whole.height * scale) });
   canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("the picture is too large for this browser"))), "image/png"));
-}
-
-function download(blob, name) {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

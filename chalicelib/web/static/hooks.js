@@ -211,6 +211,20 @@ export function useChanges(refresh) {
   });
 }
 
+/** Call `act` some `ms` after `changes` has changed, at most once in that time. */
+export function useSoon(changes, act, ms) {
+  const timer = useRef(null);
+  const latest = useLatest(act);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useEffect(() => {
+    if (!changes) return;
+    timer.current ??= setTimeout(() => {
+      timer.current = null;
+      latest.current();
+    }, ms);
+  }, [changes]);
+}
+
 /** Do something that may fail, once at a time: { busy, error, run, clear }. */
 export function useAct() {
   const [state, setState] = useState({ busy: false, error: null });

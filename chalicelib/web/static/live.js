@@ -35,6 +35,17 @@ export const PULLS = {
     event === "pr_update" && data ? { key: `${data.repository_name}#${data.pr_number} ${data.revision}`, cursor: data.cursor, value: data } : null,
 };
 
+// What happens to jobs is said under several names: these are the ones of every service.
+export const JOBS = {
+  name: "jobs",
+  hello: ({ event, data }) => (event === "hello" ? (data ?? {}) : null),
+  item: ({ event, data, ...rest }) => {
+    if (!data?.job_id || !String(event).startsWith("service_job_")) return null;
+    const cursor = data.cursor ?? rest.cursor;
+    return { key: `${data.job_id} ${event} ${data.revision ?? cursor ?? `${data.status} ${data.progress}`}`, cursor, value: data };
+  },
+};
+
 /**
  * One socket of a channel.
  *

@@ -5,9 +5,9 @@ import { getPull } from "./api.js";
 import { go, linkTo, usePoll } from "./hooks.js";
 import { FlowTab, InsightTab } from "./pullinsight.js";
 import { keyOf, placeIn, reviewsOf, sizeOf } from "./pullmodel.js";
-import { CLOSED, Checks, Draft, Facts, Name, OutLink, Reviews, Risk, Size, Stale, Status } from "./pullparts.js";
+import { CLOSED, Checks, Draft, Name, Reviews, Risk, Size, Stale, Status } from "./pullparts.js";
 import { ChecksTab, FilesTab, Timeline } from "./pulltabs.js";
-import { Badge, Drawer, ErrorPanel, Guard, Id, Skeleton, Tabs, Time, formatCount, formatSpan } from "./ui.js";
+import { Badge, Drawer, ErrorPanel, Facts, Guard, Id, OutLink, Skeleton, Tabs, Time, formatCount, formatSpan } from "./ui.js";
 
 const POLL_MS = 60_000;
 

@@ -4,8 +4,8 @@
 import { html, useLayoutEffect, useMemo, useRef, useState } from "./preact-htm.js";
 import { go, pageLink, readAddress, useHotkeys, useMedia } from "./hooks.js";
 import { COLUMNS, keyOf } from "./pullmodel.js";
-import { Age, Marks, Name, linkOf } from "./pullparts.js";
-import { formatCount } from "./ui.js";
+import { Marks, Name, linkOf } from "./pullparts.js";
+import { Age, formatCount } from "./ui.js";
 
 const GLIDE = { duration: 280, easing: "cubic-bezier(0.2, 0, 0, 1)" };
 const MOST_MOVING = 60;

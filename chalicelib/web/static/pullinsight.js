@@ -5,8 +5,8 @@ import { analysePull } from "./api.js";
 import { pageLink, useAct } from "./hooks.js";
 import { money } from "./pullfigures.js";
 import { RISKS } from "./pullmodel.js";
-import { Age, Facts, Risk } from "./pullparts.js";
-import { Badge, Command, EmptyState, ErrorPanel, Icon, formatCount, plural, toast } from "./ui.js";
+import { Risk } from "./pullparts.js";
+import { Age, Badge, Command, EmptyState, ErrorPanel, Facts, Icon, formatCount, plural, toast } from "./ui.js";
 
 const SHORT = 8;
 const ANALYSTS = { gemini: "Gemini", bedrock: "Amazon Bedrock" };

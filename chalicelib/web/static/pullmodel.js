@@ -78,16 +78,6 @@ export function sizeOf({ changed_files: files, commits }) {
   return [typeof files === "number" && plural(files, "file"), typeof commits === "number" && plural(commits, "commit")].filter(Boolean).join(", ");
 }
 
-/** The link, when it is one that a stranger may give: https and nothing else. */
-export function safeLink(url) {
-  try {
-    const link = new URL(url);
-    return link.protocol === "https:" ? link.href : null;
-  } catch {
-    return null;
-  }
-}
-
 /** What the address asks for; what is malformed in it is left out. */
 export function wished(query) {
   const first = (name) => query[name]?.[0]?.trim() ?? "";

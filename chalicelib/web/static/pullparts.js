@@ -1,12 +1,11 @@
-// Pull requests in the small: the badges, names and links that the board, the table and
+// Pull requests in the small: the badges and names that the board, the table and
 // the drawer share.
 
 import { html } from "./preact-htm.js";
 import { linkTo, pathOf } from "./hooks.js";
-import { RISKS, STATUSES, checksOf, keyOf, placeIn, reviewsOf, riskOf, safeLink, staleWords } from "./pullmodel.js";
-import { Badge, Icon, Time } from "./ui.js";
+import { RISKS, STATUSES, checksOf, keyOf, placeIn, reviewsOf, riskOf, staleWords } from "./pullmodel.js";
+import { Badge } from "./ui.js";
 
-const MINUTE = 30_000;
 const MOST_NAMES = 2;
 
 /** What leaves the address when another pull request is opened. */
@@ -56,20 +55,6 @@ export const Draft = ({ pull }) => pull.is_draft && html`<${Badge} title="Its au
 export const Marks = ({ pull, stale }) =>
   html`<${Risk} level=${riskOf(pull)} /><${Checks} pull=${pull} /><${Reviews} pull=${pull} /><${Draft} pull=${pull} /><${Stale} stale=${stale} />`;
 
-/** What is known, by name; what is not is left out. */
-export const Facts = ({ facts }) =>
-  html`<dl class="about">${facts.filter(([, shown]) => shown).map(([name, shown]) => html`<div><dt>${name}</dt><dd>${shown}</dd></div>`)}</dl>`;
-
 /** Lines added and removed. */
 export const Size = ({ pull: { additions, deletions } }) =>
   html`<span class="size"><span class="ok">+${additions}</span> <span class="failed">−${deletions}</span></span>`;
-
-/** A moment that need not be told to the second. */
-export const Age = ({ value }) => (value ? html`<${Time} value=${value} every=${MINUTE} />` : html`<span class="muted">–</span>`);
-
-/** A link that a stranger gave: text where it leads elsewhere than to https. */
-export function OutLink({ url, children }) {
-  const link = safeLink(url);
-  if (!link) return html`<span>${children}</span>`;
-  return html`<a href=${link} target="_blank" rel="noopener noreferrer">${children}<${Icon} name="link" /></a>`;
-}

@@ -1,8 +1,8 @@
 // The page `/pulls`: every pull request by how far it is, and each with what is known of it.
 
-import { html, useEffect, useMemo, useRef, useState } from "./preact-htm.js";
-import { escaping, go, linkTo, pathOf, useDrawer, useHotkeys, useLatest } from "./hooks.js";
-import { ListPanel, Nothing } from "./list.js";
+import { html, useMemo } from "./preact-htm.js";
+import { escaping, go, linkTo, pathOf, useDrawer, useHotkeys, useSoon } from "./hooks.js";
+import { ListPanel, Nothing, useCalm } from "./list.js";
 import { PullDrawer } from "./pull.js";
 import { Board } from "./pullboard.js";
 import { ConnectDrawer } from "./pullconnect.js";
@@ -10,9 +10,9 @@ import { DAYS, Figures, useFigures } from "./pullfigures.js";
 import { ANYTHING, Filters } from "./pullfilters.js";
 import { usePulls } from "./pulllist.js";
 import { isNarrowed, keyOf, placeIn, riskOf, staleIn, wished } from "./pullmodel.js";
-import { Age, CLOSED, Checks, Draft, Name, Reviews, Risk, Size, Stale, Status, linkOf } from "./pullparts.js";
+import { CLOSED, Checks, Draft, Name, Reviews, Risk, Size, Stale, Status, linkOf } from "./pullparts.js";
 import { useSource } from "./source.js";
-import { Announce, EmptyState, ErrorPanel, Guard, Icon, PageTitle, plural } from "./ui.js";
+import { Age, Announce, EmptyState, ErrorPanel, Guard, Icon, PageTitle, plural } from "./ui.js";
 
 const CONNECT = "connect";
 const FIGURES_MS = 3_000;
@@ -26,7 +26,7 @@ export default function Pulls({ place, source, config }) {
   useSource(source, config, null);
   const list = usePulls(wish, config, (told) => source.change({ told }));
   const figures = useFigures(wish.repository, days);
-  useFresh(list.changes, figures.refresh);
+  useSoon(list.changes, figures.refresh, FIGURES_MS);
   const stale = useMemo(() => staleIn(figures.data), [figures.data]);
   const rows = useShown(list, onlyStale && stale);
   const drawer = useDrawer(CLOSED, "pulls");
@@ -65,20 +65,6 @@ function useShown(list, stale) {
 
 const authorsIn = ({ known }) => [...new Set([...known.values()].map(({ author }) => author))].sort((a, b) => a.localeCompare(b));
 
-// The figures follow what the connection tells, a moment later.
-function useFresh(changes, refresh) {
-  const timer = useRef(null);
-  const latest = useLatest(refresh);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  useEffect(() => {
-    if (!changes) return;
-    timer.current ??= setTimeout(() => {
-      timer.current = null;
-      latest.current();
-    }, FIGURES_MS);
-  }, [changes]);
-}
-
 function BoardView({ list, stale, opened, column, tools, empty, onOpen, onMove }) {
   const { rows, error, refresh } = list;
   return html`<section class="panel list board-panel" aria-label="Pull requests">
@@ -91,36 +77,15 @@ function BoardView({ list, stale, opened, column, tools, empty, onOpen, onMove }
   </section>`;
 }
 
-// Rows that change would jump to the top while somebody reads: they wait until then.
 function TableView({ list, stale, opened, tools, empty, onOpen, onMove }) {
-  const [reading, setReading] = useState("");
-  const held = useRef(null);
-  if (!reading || !list.answered) held.current = null;
-  else held.current ??= list.rows;
-  const { rows, waiting } = calm(list.rows, held.current);
-  const release = () => {
-    held.current = list.rows;
-    document.querySelector(".pulls-page .scroll").scrollTop = 0;
-    setReading("");
-  };
-  return html`<${ListPanel} label="Pull requests" noun="pull request" list=${{ ...list, rows }} tools=${tools} empty=${empty} opened=${opened}
+  const calm = useCalm(list, CALM);
+  return html`<${ListPanel} label="Pull requests" noun="pull request" list=${{ ...list, rows: calm.rows }} tools=${tools} empty=${empty} opened=${opened}
     columns=${columnsOf(stale)} keyOf=${keyOf} classOf=${(pull) => list.isFresh(pull) && "fresh"}
-    onOpen=${(pull, { byKey }) => onOpen(keyOf(pull), { byKey })} onMove=${(pull) => onMove(keyOf(pull))} onReading=${setReading}
-    waiting=${waiting > 0 && html`<button type="button" class="pill" onClick=${release}><${Icon} name="up" />${plural(waiting, "change")}</button>`} />`;
+    onOpen=${(pull, { byKey }) => onOpen(keyOf(pull), { byKey })} onMove=${(pull) => onMove(keyOf(pull))} onReading=${calm.onReading}
+    waiting=${calm.waiting > 0 && html`<button type="button" class="pill" onClick=${calm.release}><${Icon} name="up" />${plural(calm.waiting, "change")}</button>`} />`;
 }
 
-// In the order in which they were held, each as it is now; older ones go to the end.
-function calm(rows, held) {
-  if (!rows || !held?.length || held === rows) return { rows, waiting: 0 };
-  const now = new Map(rows.map((pull) => [keyOf(pull), pull]));
-  const kept = held.map((pull) => now.get(keyOf(pull))).filter(Boolean);
-  const before = new Map(held.map((pull) => [keyOf(pull), pull]));
-  const others = rows.filter((pull) => !before.has(keyOf(pull)));
-  const end = Date.parse(held.at(-1).updated_at);
-  const older = others.filter((pull) => Date.parse(pull.updated_at) <= end);
-  const moved = kept.filter((pull) => pull.revision !== before.get(keyOf(pull)).revision);
-  return { rows: [...kept, ...older], waiting: others.length - older.length + moved.length };
-}
+const CALM = { keyOf, at: (pull) => pull.updated_at, isOther: (pull, before) => pull.revision !== before.revision };
 
 const columnsOf = (stale) => [
   { name: "Pull request", class: "col-pull", cell: (pull) => html`<${Name} pull=${pull} />` },

@@ -3,8 +3,8 @@
 import { html, useEffect } from "./preact-htm.js";
 import { getPullHistory } from "./api.js";
 import { usePages } from "./hooks.js";
-import { Age, OutLink, Size } from "./pullparts.js";
-import { Badge, ErrorPanel, Skeleton, formatCount, formatSpan, plural } from "./ui.js";
+import { Size } from "./pullparts.js";
+import { Age, Badge, ErrorPanel, OutLink, Skeleton, formatCount, formatSpan, plural } from "./ui.js";
 
 const POLL_MS = 60_000;
 const SHORT = 8;

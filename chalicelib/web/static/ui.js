@@ -7,6 +7,8 @@ import { useNow } from "./hooks.js";
 
 const COPIED_MS = 1_500;
 const TOAST_MS = 5_000;
+const SAVED_MS = 10_000;
+const HALF_MINUTE = 30_000;
 const counts = new Intl.NumberFormat("en-GB");
 const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
 
@@ -22,6 +24,7 @@ const ICONS = {
   subscriptions: "M3 13a.6.6 0 1 0 .1 0zM2.5 8.5a5 5 0 0 1 5 5M2.5 4a9.5 9.5 0 0 1 9.5 9.5",
   dead: "M2 9.5 4 3h8l2 6.5V13H2zM2 9.5h3.5l1 1.5h3l1-1.5H14",
   pulls: "M4 2.5a1.7 1.7 0 1 0 .1 0zM4 10.1a1.7 1.7 0 1 0 .1 0zM12 10.1a1.7 1.7 0 1 0 .1 0zM4 5.9v4.2M12 10.1V6a2 2 0 0 0-2-2H7.5M9.3 2.2 7.5 4l1.8 1.8",
+  jobs: "M2.5 5.5h11v8h-11zM5.5 5.5v-3h5v3M2.5 9.5h11",
   board: "M2.5 2.5h3v11h-3zM6.5 2.5h3v7h-3zM10.5 2.5h3v9h-3z",
   table: "M2.5 3h11v10h-11zM2.5 6.3h11M2.5 9.7h11M6.5 3v10",
   link: "M6.5 3.5h-3v9h9v-3M9.5 2.5h4v4M13.2 2.8 7.5 8.5",
@@ -76,8 +79,15 @@ function copyBySelection(text) {
   area.remove();
 }
 
-/** Copies `text`, or what `text()` returns. */
-export function CopyButton({ text, label = "Copy", children }) {
+/** Let the reader keep a file. */
+export function saveFile(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), SAVED_MS);
+}
+
+// [whether it has just been copied, what copies it].
+function useCopy(text) {
   const [done, setDone] = useState(false);
   useEffect(() => {
     const timer = done && setTimeout(() => setDone(false), COPIED_MS);
@@ -88,10 +98,22 @@ export function CopyButton({ text, label = "Copy", children }) {
     copyText(typeof text === "function" ? text() : text);
     setDone(true);
   };
+  return [done, copy];
+}
+
+/** Copies `text`, or what `text()` returns. */
+export function CopyButton({ text, label = "Copy", children }) {
+  const [done, copy] = useCopy(text);
   const icon = html`<${Icon} name=${done ? "check" : "copy"} />`;
   const said = done ? "Copied" : label;
   if (!children) return html`<button type="button" class="icon-button copy" aria-label=${said} title=${said} onClick=${copy}>${icon}</button>`;
   return html`<button type="button" class="button small" onClick=${copy}>${icon}${done ? "Copied" : children}</button>`;
+}
+
+/** A short text that copies itself. */
+export function CopyChip({ text }) {
+  const [done, copy] = useCopy(text);
+  return html`<button type="button" class="copy-chip" title=${done ? "Copied" : "Copy"} aria-label=${done ? `Copied ${text}` : `Copy ${text}`} onClick=${copy}><bdi>${text}</bdi><${Icon} name=${done ? "check" : "copy"} /></button>`;
 }
 
 /** An id shortened in the middle, whole on hover, with copy. */
@@ -122,6 +144,9 @@ export function Time({ value, every }) {
   const past = (now - moment) / 1000;
   return html`<time datetime=${String(value)} title=${exactTime(moment)}>${past < -1 ? `in ${formatSpan(-past)}` : ago(past)}</time>`;
 }
+
+/** A moment that need not be told to the second. */
+export const Age = ({ value }) => (value ? html`<${Time} value=${value} every=${HALF_MINUTE} />` : html`<span class="muted">–</span>`);
 
 /** A length of time in its largest unit: 90 is 1.5 m. */
 export function formatSpan(seconds) {
@@ -173,6 +198,27 @@ export function Late({ load, ...props }) {
   useEffect(() => void load().then((module) => take({ Part: module.default }), ({ message }) => take({ error: { code: "not_loaded", message } })), []);
   if (error) return html`<${ErrorPanel} title="This part could not be loaded" error=${error} />`;
   return Part ? html`<${Part} ...${props} />` : html`<${Skeleton} lines=${4} />`;
+}
+
+/** What is known, by name; what is not is left out. */
+export const Facts = ({ facts }) =>
+  html`<dl class="about">${facts.filter(([, shown]) => shown).map(([name, shown]) => html`<div><dt>${name}</dt><dd>${shown}</dd></div>`)}</dl>`;
+
+/** The link, when it is one that a stranger may give: https, or what else is named. */
+export function safeLink(url, schemes = ["https:"]) {
+  try {
+    const link = new URL(url);
+    return schemes.includes(link.protocol) ? link.href : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A link that a stranger gave: text where it leads elsewhere. */
+export function OutLink({ url, schemes, children }) {
+  const link = safeLink(url, schemes);
+  if (!link) return html`<span>${children}</span>`;
+  return html`<a href=${link} target="_blank" rel="noopener noreferrer">${children}<${Icon} name="link" /></a>`;
 }
 
 /** Says a count to those who cannot see it, at most every few seconds. */

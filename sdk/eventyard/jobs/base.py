@@ -51,6 +51,10 @@ class JobStore(Protocol):
         """Count a job that ended."""
         ...
 
+    async def rows(self, service_name: str, job_id: str) -> list[dict[str, Any]]:
+        """Return the rows that a job kept, in the order of their keys."""
+        ...
+
 
 class BaseService(ABC):
     """

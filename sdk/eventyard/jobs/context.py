@@ -26,6 +26,8 @@ class Job(Protocol):
     attempt: int
     #: What was saved last; None at the first start.
     checkpoint: Any | None
+    #: The job that this one repeats, if it does.
+    previous_job_id: str | None
 
     async def progress(self, share: float, **facts: Any) -> None:
         """
@@ -47,12 +49,28 @@ class Job(Protocol):
         """Keep rows, each with a text as its `key`: the same key again replaces."""
         ...
 
+    async def rows_of(self, job_id: str) -> list[dict[str, Any]]:
+        """
+        Return all rows that another job of this service kept, in no order.
+
+        None of them when there is no such job, or not any more. To compare with the
+        last run, ask for those of `previous_job_id`.
+        """
+        ...
+
     def seconds_left(self) -> float:
         """Return how much is left of this invocation."""
         ...
 
-    async def pause(self) -> NoReturn:
-        """Go on in the next invocation, from the checkpoint; raises JobPaused."""
+    async def pause(self, after_s: float = 0) -> NoReturn:
+        """
+        Go on in the next invocation, from the checkpoint; raises JobPaused.
+
+        That begins no earlier than `after_s` seconds from now, up to a day: such as
+        when a host says `Retry-After`. Nothing waits meanwhile, it can be cancelled at
+        once, and it costs no try. There must be a checkpoint; without `after_s` it
+        must have changed, for otherwise nothing would ever be different.
+        """
         ...
 
     async def shared_gap(self, name: str, seconds: float) -> float:

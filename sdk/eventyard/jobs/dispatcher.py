@@ -121,8 +121,8 @@ class Dispatcher:
             if task is not None:
                 await self._do(queue, task)
                 continue
-            wait = await queue.next_due_s()
-            if not wait:  # nothing waits, or only what others can do
+            wait = await queue.next_due_s(able)
+            if wait is None:
                 return
             await asyncio.sleep(min(wait, _LONGEST_NAP_S))
 
@@ -135,8 +135,8 @@ class Dispatcher:
                 result = await service.process_job(dict(task.payload))
         except JobCancelled:
             await queue.mark_cancelled(task.task_id)
-        except JobPaused:
-            await queue.put_back(task.task_id)
+        except JobPaused as paused:
+            await queue.put_back(task.task_id, wait_s=paused.after_s)
         except asyncio.CancelledError:
             await asyncio.shield(queue.put_back(task.task_id))
             raise

@@ -9,7 +9,12 @@ EventRouterError
 
 from __future__ import annotations
 
+from typing import Final
+
 from eventyard.core.errors import EventRouterError
+
+#: A job waits for no longer before it looks again.
+LONGEST_PAUSE_S: Final = 86_400.0
 
 
 class JobCancelled(EventRouterError):  # noqa: N818 - says what happened, as the others
@@ -22,6 +27,11 @@ class JobPaused(EventRouterError):  # noqa: N818 - as above
     """The job goes on later, from its checkpoint."""
 
     code = "job_paused"
+
+    def __init__(self, after_s: float = 0) -> None:
+        super().__init__()
+        #: The earliest that it goes on, in seconds from now, up to a day.
+        self.after_s = min(max(0.0, float(after_s)), LONGEST_PAUSE_S)
 
 
 class JobFailed(EventRouterError):  # noqa: N818 - as above

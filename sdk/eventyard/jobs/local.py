@@ -21,6 +21,8 @@ class LocalJob:
         self.data: Mapping[str, Any] = task.payload
         self.attempt = task.retry_count + 1
         self.checkpoint = task.checkpoint
+        before = task.payload.get("previous_job_id")
+        self.previous_job_id = before if isinstance(before, str) else None
         self._queue = queue
         self._task = task
 
@@ -69,13 +71,20 @@ class LocalJob:
                 [self.id, row["key"], json.dumps(dict(row))],
             )
 
+    async def rows_of(self, job_id: str) -> list[dict[str, Any]]:
+        """Return all rows of another job of this service; none when there is none."""
+        task = await self._queue.of_job(job_id)
+        if task is None or task.service_name != self._task.service_name:
+            return []
+        return await self._queue.results(job_id)
+
     def seconds_left(self) -> float:
         """Return how much time is left: a program has as much as it likes."""
         return math.inf
 
-    async def pause(self) -> NoReturn:
-        """Wait to go on from the checkpoint."""
-        raise JobPaused
+    async def pause(self, after_s: float = 0) -> NoReturn:
+        """Wait, so long at least, to go on from the checkpoint."""
+        raise JobPaused(after_s)
 
     async def shared_gap(self, name: str, seconds: float) -> float:
         """Take the next turn at something shared; return how long to wait for it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 _TIMEOUT_S: Final = 30.0
+_OK: Final = 200
+_CURSOR: Final = "Eventyard-Cursor"
 _TOLD: Final = (200, 202, 400, 404, 409)
 _REFUSED: Final[Mapping[int, type[EventRouterError]]] = {
     401: AuthenticationError,
@@ -88,6 +92,17 @@ class PlatformQueue:
         told = await self._ask("GET", f"{_job(service_name, job_id)}/results")
         return None if told is None or told.get("status") == "not_found" else told
 
+    async def rows(self, service_name: str, job_id: str) -> list[dict[str, Any]]:
+        """Return the rows that a job kept, page by page, by their keys."""
+        found: list[dict[str, Any]] = []
+        address = f"{_job(service_name, job_id)}/results?format=jsonl"
+        cursor: str | None = ""
+        while cursor is not None:
+            more = f"&cursor={quote(cursor, safe='')}" if cursor else ""
+            rows, cursor = await self._lines(address + more)
+            found += rows
+        return sorted(found, key=lambda row: str(row["key"]))
+
     async def record(self, service_name: str, *, success: bool) -> None:
         """Do nothing: the platform counts what it does."""
 
@@ -108,12 +123,29 @@ class PlatformQueue:
     async def _ask(
         self, method: str, path: str, body: Any = None
     ) -> dict[str, Any] | None:
+        async with self._asked(method, path, body) as answer:
+            return await self._read(answer)
+
+    async def _lines(self, path: str) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of JSON Lines, and where it goes on."""
+        async with self._asked("GET", path) as answer:
+            if answer.status != _OK:
+                await self._read(answer)
+                return [], None
+            # Other ends of lines may stand within a text.
+            lines = filter(None, (await answer.text()).split("\n"))
+            return list(map(json.loads, lines)), answer.headers.get(_CURSOR)
+
+    @asynccontextmanager
+    async def _asked(
+        self, method: str, path: str, body: Any = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         import aiohttp
 
         url = f"{self.url}/{path}"
         try:
             async with self._open().request(method, url, json=body) as answer:
-                return await self._read(answer)
+                yield answer
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ConnectionError(
                 f"{self.url} does not answer: {type(error).__name__}. Does it run?"

@@ -140,6 +140,12 @@ class TaskQueue:
             "timestamp": now(),
         }
 
+    async def rows(self, service_name: str, job_id: str) -> list[dict[str, Any]]:
+        """Return the rows that a job of a service kept, by their keys."""
+        task = await self.of_job(job_id)
+        mine = task is not None and task.service_name == service_name
+        return await self.results(job_id) if mine else []
+
     async def record(self, service_name: str, *, success: bool) -> None:
         """Count a job that was done elsewhere."""
         counted = self._counted.setdefault(service_name, {})
@@ -167,10 +173,7 @@ class TaskQueue:
         self, node: str = "local", services: Sequence[str] | None = None
     ) -> Task | None:
         """Take the next task, which runs from now on; None when none is due."""
-        wanted, names = "", list(services or ())
-        if services is not None:
-            marks = ", ".join("?" * len(names)) or "NULL"
-            wanted = f"AND service_name IN ({marks})"
+        wanted, names = _of_services(services)
         moment = self.clock()
         values = [node, moment + LEASE_S, now(), moment, *names]
         found = await self.database.fetch_one(_CLAIM.format(wanted=wanted), values)
@@ -231,10 +234,13 @@ class TaskQueue:
             "failed",
         )
 
-    async def next_due_s(self) -> float | None:
+    async def next_due_s(self, services: Sequence[str] | None = None) -> float | None:
         """Return in how many seconds the next task is due; None when none waits."""
+        wanted, names = _of_services(services)
         found = await self.database.fetch_one(
-            "SELECT MIN(not_before) AS due FROM jobs WHERE status = 'pending'"
+            "SELECT MIN(not_before) AS due FROM jobs "  # noqa: S608 - marks, no value
+            f"WHERE status = 'pending' {wanted}",
+            names,
         )
         due = (found or {}).get("due")
         return None if due is None else max(float(due) - self.clock(), 0.0)
@@ -374,6 +380,14 @@ class TaskQueue:
     def _tell(self, event: str, task: Task) -> None:
         for listener in self.listeners:
             listener(event, task)
+
+
+def _of_services(services: Sequence[str] | None) -> tuple[str, list[str]]:
+    """Return what chooses the tasks of some services, and its values."""
+    if services is None:
+        return "", []
+    marks = ", ".join("?" * len(services)) or "NULL"
+    return f"AND service_name IN ({marks})", list(services)
 
 
 async def until_ended(queue: TaskQueue, job_id: str, poll_s: float = 0.05) -> Task:

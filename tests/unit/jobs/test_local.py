@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ class Counting(BaseService):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """A PostgreSQL server of our own; where there is none, that is said loudly."""
     if _INITDB is None:
         told = "NO POSTGRESQL, SO ITS ADAPTER IS NOT TESTED: install postgresql"
@@ -59,12 +60,15 @@ def postgres(tmp_path_factory):
             pytest.fail(told)
         pytest.skip(told)
     pytest.importorskip("asyncpg")
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not in pytest's own folder, which each run of it shuts to other users anew.
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _serving(Path(folder))
+
+
+def _serving(folder):
     as_user = []
     if os.getuid() == 0:  # it refuses to run as root
         as_user = ["runuser", "-u", "postgres", "--"]
-        for path in (folder, *folder.parents[:3]):
-            path.chmod(0o755)
         shutil.chown(folder, "postgres")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -283,6 +287,109 @@ def test_a_pause_is_no_try_and_goes_on(make_database):
 
     assert [n for _, n in steps] == [0, 1, 2, 3, 4]
     assert (task.status, task.retry_count) == (TaskStatus.COMPLETED, 0)
+
+
+def pausing(queue, meanwhile):
+    """A service whose job `polite` pauses once; then one does what `meanwhile` says."""
+    service = Counting(None, queue)
+
+    async def wait(job, n):
+        if job.data["name"] == "polite" and n == 0:
+            await job.pause(4)
+        if job.data["name"] == "other":
+            await meanwhile(service)
+
+    service.wait = wait
+    return service
+
+
+def test_a_pause_for_a_while_lets_others_have_the_worker(make_database):
+    clock = Clock(1_000.0)
+
+    async def act(queue):
+        due = []
+
+        async def meanwhile(_):
+            due.append(await queue.next_due_s())
+            clock.tick(3)
+
+        service = pausing(queue, meanwhile)
+        told = await service.submit_job({"to": 2, "name": "polite"}, 9)
+        await service.submit_job({"to": 2, "name": "other"})
+        await Dispatcher([Node(slots=1)]).serve(queue, service)
+        return service.steps, due, await queue.of_job(told["job_id"])
+
+    steps, due, task = in_a_queue(make_database, act, clock=clock)
+
+    assert steps == [("polite", 0), ("other", 0), ("other", 1), ("polite", 1)]
+    assert due == [4.0, 1.0]
+    assert (task.status, task.retry_count) == (TaskStatus.COMPLETED, 0)
+
+
+def test_what_pauses_is_cancelled_at_once(make_database):
+    async def act(queue):
+        told = []
+
+        async def meanwhile(service):
+            told.append(await service.cancel_job(polite["job_id"]))
+
+        service = pausing(queue, meanwhile)
+        polite = await service.submit_job({"to": 2, "name": "polite"}, 9)
+        await service.submit_job({"to": 1, "name": "other"})
+        await Dispatcher([Node(slots=1)]).serve(queue, service)
+        status = await service.get_job_status(polite["job_id"])
+        return told[0]["success"], status["status"], service.steps
+
+    assert in_a_queue(make_database, act) == (
+        True,
+        "cancelled",
+        [("polite", 0), ("other", 0)],
+    )
+
+
+def test_a_worker_waits_for_what_it_can_do_alone(make_database):
+    async def act(queue):
+        service, other = Counting(None, queue), Counting(None, queue)
+        other.service_name, other.requires = "other", ("gpu",)
+        await other.submit_job({"to": 1})
+        told = await service.submit_job({"to": 2})
+
+        async def pause(job, n):
+            if n == 0:
+                await job.pause(0.2)
+
+        service.wait = pause
+        # What only others can do is due all the time; that is no reason to leave.
+        await Dispatcher([Node(slots=1)]).serve(queue, service)
+        return await service.get_job_status(told["job_id"])
+
+    assert in_a_queue(make_database, act)["status"] == "completed"
+
+
+def test_a_job_reads_the_rows_of_another_of_its_service(make_database):
+    from eventyard.jobs.local import LocalJob
+
+    async def act(queue):
+        service = Counting(None, queue)
+        told = await service.submit_job({"to": 2})
+        await Dispatcher().serve(queue, service)
+        last = told["job_id"]
+        more = {"service_name": service.service_name}
+        named = {"previous_job_id": last}
+        job = LocalJob(queue, await queue.push(Task(named, **more)))
+        first = LocalJob(queue, await queue.push(Task({}, **more)))
+        odd = LocalJob(queue, await queue.push(Task({"previous_job_id": 7}, **more)))
+        stranger = LocalJob(queue, await queue.push(Task(named)))
+        return (
+            await job.rows_of(job.previous_job_id),
+            [await job.rows_of("nobody"), await stranger.rows_of(last)],
+            [first.previous_job_id, odd.previous_job_id],
+        )
+
+    rows, none, unknown = in_a_queue(make_database, act)
+
+    assert rows == [{"key": "0", "n": 0}, {"key": "1", "n": 1}]
+    assert (none, unknown) == ([[], []], [None, None])
 
 
 def test_turns_at_something_shared_are_apart(make_database):

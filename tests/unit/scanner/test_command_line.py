@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -192,18 +193,26 @@ def test_head_is_the_branch_that_is_checked_out(api, code):
     assert "--ref" in err
 
 
+def line_with(stream, word):
+    """Return the next line that has a word; whoever says nothing more has failed."""
+    while line := stream.readline():
+        if word in line:
+            return line
+    raise AssertionError(f"it ended without saying {word!r}")
+
+
 def test_watching_tells_what_changes_and_ends_with_ctrl_c(code):
     process = start(_SCAN, code, "--watch")
+    # It would wait for ever, and the test with it.
+    patience = threading.Timer(60, process.kill)
+    patience.start()
     with process:
-        while "watching" not in process.stderr.readline():
-            pass
+        line_with(process.stderr, "watching")
         (code / "stock.py").write_text("bus.subscribe('order.placed', print)\n")
-        lines = [process.stdout.readline()]
-        while "+" not in lines[-1]:
-            lines.append(process.stdout.readline())
-        lines.append(process.stdout.readline())
+        lines = [line_with(process.stdout, "+"), process.stdout.readline()]
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(90) == 130
+    patience.cancel()
 
     assert lines[-2:] == ["+ agent stock\n", "+ stock subscribes order.placed\n"]
 

@@ -54,9 +54,11 @@ def test_the_queues_that_the_application_listens_to():
         "chores",
         "deliveries",
         "insights",
+        "jobs",
         "live",
         "log-stream",
         "pulls",
         "routing",
+        "scraping",
         "urgent",
     ]

@@ -22,6 +22,10 @@ NEEDED = {
     "EVENTYARD_PULLS_DEAD_URL": "pd",
     "EVENTYARD_INSIGHTS_QUEUE_URL": "i",
     "EVENTYARD_INSIGHTS_DEAD_URL": "id",
+    "EVENTYARD_JOBS_QUEUE_URL": "j",
+    "EVENTYARD_JOBS_DEAD_URL": "jd",
+    "EVENTYARD_SCRAPING_QUEUE_URL": "s",
+    "EVENTYARD_SCRAPING_DEAD_URL": "sd",
     "EVENTYARD_CHORES_DEAD_URL": "cd",
 }
 TOKENS = {
@@ -126,6 +130,9 @@ def test_every_setting_is_read():
         "EVENTYARD_AI_PRICES": "0.30/2.5",
         "EVENTYARD_GITHUB_TOKEN": "token",
         "EVENTYARD_GITHUB_API": "https://github.test/api/v3/",
+        "EVENTYARD_SCRAPER_AGENT": "AcmeBot/1.0 (+https://acme.test/bot)",
+        "EVENTYARD_SCRAPER_GAP_MS": "1500",
+        "EVENTYARD_REDACTION_KEY": " sixteen-letters!\n",
     }
 
     assert config.from_environment(given) == config.Settings(
@@ -147,6 +154,10 @@ def test_every_setting_is_read():
         pulls_dead_url="pd",
         insights_queue_url="i",
         insights_dead_url="id",
+        jobs_queue_url="j",
+        jobs_dead_url="jd",
+        scraping_queue_url="s",
+        scraping_dead_url="sd",
         chores_dead_url="cd",
         live_endpoint="http://e",
         live_url="ws://u",
@@ -171,7 +182,27 @@ def test_every_setting_is_read():
             github_token="token",
             github_api="https://github.test/api/v3",
         ),
+        scraping=config.Scraping(
+            agent="AcmeBot/1.0 (+https://acme.test/bot)",
+            gap_ms=1_500,
+            redaction_key="sixteen-letters!",
+        ),
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EVENTYARD_SCRAPER_AGENT", "1.0"),
+        ("EVENTYARD_SCRAPER_AGENT", "Bot\r\nCookie: x"),
+        ("EVENTYARD_SCRAPER_AGENT", "B" * 999 + "ö"),
+        ("EVENTYARD_SCRAPER_GAP_MS", "60001"),
+        ("EVENTYARD_REDACTION_KEY", "fifteen-letters"),
+    ],
+)
+def test_a_scraper_has_a_name_manners_and_a_long_key(name, value):
+    with pytest.raises(config.ConfigurationError, match=name):
+        config.from_environment({**NEEDED, name: value})
 
 
 @pytest.mark.parametrize("issuer", ["https://id.test", "https://id.test/"])

@@ -32,7 +32,7 @@ def connection(channel="dashboard", name="c1"):
 
 
 def frame(event, channel="dashboard"):
-    text = Renderer().frame(connection(channel), Placed(KEY, event), "sub_1")
+    (text,) = Renderer().frames(connection(channel), Placed(KEY, event), "sub_1")
     return json.loads(text)
 
 
@@ -137,25 +137,25 @@ def test_no_frame_is_larger_than_the_gateway_takes():
 
     for size in (118_000, 119_000, 119_999, 120_000, 200_000):
         event.payload = "x" * size
-        text = Renderer().frame(connection("router"), Placed(KEY, event), "s" * 30)
+        (text,) = Renderer().frames(connection("router"), Placed(KEY, event), "s" * 30)
         assert len(text.encode()) <= SINGLE_LIMIT + 200 <= 128_000
 
 
 def test_an_event_is_written_once_for_all_who_want_it():
     renderer = Renderer()
     placed = Placed(KEY, Event("a"))
-    first = renderer.frame(connection(name="c1"), placed, "x")
+    first = renderer.frames(connection(name="c1"), placed, "x")
     placed.event.payload = "changed since"
 
-    assert renderer.frame(connection(name="c2"), placed, "y") is first
+    assert renderer.frames(connection(name="c2"), placed, "y") is first
 
 
 def test_channels_have_texts_of_their_own():
     renderer = Renderer()
     placed = Placed(KEY, Event("a"))
 
-    one = json.loads(renderer.frame(connection("dashboard"), placed, "x"))
-    other = json.loads(renderer.frame(connection("router"), placed, "x"))
+    one = json.loads(renderer.frames(connection("dashboard"), placed, "x")[0])
+    other = json.loads(renderer.frames(connection("router"), placed, "x")[0])
 
     assert one["type"] == "a"
     assert other["type"] == "event"

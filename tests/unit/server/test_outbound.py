@@ -9,7 +9,8 @@ import time
 import pytest
 
 from chalicelib import outbound
-from chalicelib.outbound import AddressRefusedError, CallFailedError, Guard, Outbound
+from chalicelib.outbound import CallFailedError, Guard, Outbound
+from eventyard.core.addresses import AddressRefusedError
 from tests.loopback import Loopback, Reply, reply
 from tests.receiver import Receiver
 
@@ -324,3 +325,63 @@ def test_a_call_is_guarded_and_its_connection_used_again(mirror):
         Outbound(Guard()).call(
             "GET", mirror.origin, headers={}, timeout_s=2, most_bytes=1
         )
+
+
+def get(origin, wanted, most_bytes=1_000, **more):
+    caller = Outbound(Guard("127.0.0.1"))
+    told = {"headers": {}, "timeout_s": 5, "most_bytes": most_bytes, **more}
+    return caller, lambda: caller.get(origin, wanted=wanted, **told)
+
+
+def test_a_body_that_nobody_wants_is_not_kept_and_the_connection_is(mirror):
+    caller, ask = get(mirror.origin, lambda status, headers: status != 200)
+
+    answers = [ask() for _ in range(3)]
+
+    assert {(one.status, one.body) for one in answers} == {(200, b"")}
+    (pool,) = caller._pools.values()
+    assert pool.num_connections == 1
+    caller.close()
+    assert not caller._pools
+
+
+def test_a_body_is_wanted_by_its_status_and_its_headers(mirror):
+    seen = []
+    _, ask = get(mirror.origin, lambda *told: seen.append(told) or True)
+
+    assert b'"method": "GET"' in ask().body
+    ((status, headers),) = seen
+    assert (status, headers["content-type"][:16]) == (200, "application/json")
+
+
+def test_a_body_too_large_by_its_own_word_is_not_begun(mirror):
+    mirror.told = Reply(200, b"", {"Content-Length": "9" * 30, "Connection": "close"})
+    _, ask = get(mirror.origin, lambda *_: True)
+
+    with pytest.raises(outbound.TooLargeError, match="more than 1000 bytes") as told:
+        ask()
+    assert not told.value.retryable
+
+
+def test_calls_that_are_under_way_can_be_cut():
+    server, stop = _dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x")
+    address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+    reading = threading.Event()
+    caller, ask = get(
+        address, lambda *_: reading.set() or True, most_bytes=10**6, timeout_s=60
+    )
+    failed = []
+
+    def run() -> None:
+        with pytest.raises(CallFailedError, match="broke"):
+            ask()
+        failed.append(True)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert reading.wait(10)
+    caller.cut()
+    thread.join(10)
+    stop.set()
+    server.close()
+    assert failed == [True]

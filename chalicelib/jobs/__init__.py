@@ -1,0 +1,1 @@
+"""Job services: what people submit, queues, workers, results."""
