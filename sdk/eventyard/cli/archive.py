@@ -33,6 +33,8 @@ from eventyard.core.jsontext import dumps
 
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
 _CURSOR: Final = "Eventyard-Cursor"
+#: How many events are asked for at a time.
+_EVENTS: Final = 1_000
 
 
 class Format(StrEnum):
@@ -192,7 +194,8 @@ def export(
     named = {"topics": topics, "since": _moment(start), "until": _moment(end)}
     query = [("filter", one) for one in filters or []]
     query += [(name, text) for name, text in named.items() if text]
-    total = None if query else api.get("api/v1/stats")["events_published"]
+    query += [("limit", str(_EVENTS))]
+    total = None if len(query) > 1 else api.get("api/v1/stats")["events_published"]
     with _written(output) as file, progress("exporting", total) as step:
         write = {Format.JSON: _export_array}.get(form, _export_text)
         count = write(api, [("format", form.value), *query], file.write, step)

@@ -110,7 +110,10 @@ def print_line(value: Any) -> None:
 
 def print_table(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Print a table; cells that are no rich text are shown as they are."""
-    table = Table(*titles, box=None)
+    table = Table(box=None)
+    for index, title in enumerate(titles):
+        # What comes first names the row: it is there to be copied, whole.
+        table.add_column(title, no_wrap=not index, overflow="fold")
     for row in rows:
         table.add_row(*(c if isinstance(c, Text) else Text(_cell(c)) for c in row))
     out.print(table)
