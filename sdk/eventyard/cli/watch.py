@@ -55,7 +55,8 @@ async def watch(
             try:
                 query = {"events": topics, "frames": "batch"}
                 query |= {"cursor": feed.cursor} if feed.cursor else {}
-                async with _connected(session, api, "dashboard", query) as socket:
+                address = await _address(session, api, "dashboard")
+                async with _connected(session, api, address, query) as socket:
                     attempt = 0
                     tell(f"connected, watching {topics}")
                     await _follow(socket, feed, show, tell)
@@ -77,7 +78,7 @@ async def welcomed(api: Api) -> str:
     try:
         async with asyncio.timeout(_PATIENCE_S), aiohttp.ClientSession() as session:
             address = await _address(session, api, "router")
-            async with _connected(session, api, "router", {}) as socket:
+            async with _connected(session, api, address, {}) as socket:
                 frame = await socket.receive()
                 if frame.type is aiohttp.WSMsgType.TEXT:
                     return address
@@ -94,9 +95,8 @@ async def welcomed(api: Api) -> str:
 
 @asynccontextmanager
 async def _connected(
-    session: aiohttp.ClientSession, api: Api, channel: str, query: dict[str, str]
+    session: aiohttp.ClientSession, api: Api, address: str, query: dict[str, str]
 ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    address = await _address(session, api, channel)
     # A query that is there already says which channel, where one address has all.
     joint = "&" if "?" in address else "?"
     whole = {"client_id": "eventyard-command-line", **query}
