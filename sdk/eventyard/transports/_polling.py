@@ -119,17 +119,21 @@ class PollingFeed(Feed):
         self._task = asyncio.create_task(self._run(first, reconnect, watched))
 
     async def _run(self, text: str, reconnect: Reconnect, watched: Watched) -> None:
-        backoff = Backoff(reconnect)
+        try:
+            await self._go_on(text, Backoff(reconnect), watched)
+        except EventRouterError as error:
+            _LOGGER.error("%s ended: %s", self.id, error)  # noqa: TRY400
+            watched.change("closed")
+        except Exception:
+            _LOGGER.exception("%s ended", self.id)
+            watched.change("closed")
+
+    async def _go_on(self, text: str, backoff: Backoff, watched: Watched) -> None:
         while True:
             if not await self._deliver(text):
                 # A server that does not wait must not be asked without a pause.
                 await asyncio.sleep(_PAUSE_S)
-            try:
-                text = await self._next(backoff, watched)
-            except EventRouterError as error:
-                _LOGGER.error("%s ended: %s", self.id, error)  # noqa: TRY400
-                watched.change("closed")
-                return
+            text = await self._next(backoff, watched)
 
     async def _next(self, backoff: Backoff, watched: Watched) -> str:
         while True:

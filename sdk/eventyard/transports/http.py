@@ -8,9 +8,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from eventyard.core import ulid
-from eventyard.core.errors import ConflictError, NotFoundError
+from eventyard.core.errors import ConflictError, EventRouterError, NotFoundError
 from eventyard.core.event import Event
 from eventyard.settings import Settings
+from eventyard.transports._backoff import Backoff
 from eventyard.transports._calls import Calls, Question
 from eventyard.transports._polling import PollingFeed, query_of
 from eventyard.transports.base import (
@@ -97,15 +98,26 @@ class HttpTransport(Transport):
         return (await self.calls.read(question)).decode()
 
     async def completed(self, event: Event) -> Event:
-        """Return an event with its payload, which may have been left behind."""
-        if event.payload is not None or event.dataref is None:
-            return event
-        if not event.dataref.startswith(_ELSEWHERE):
+        """
+        Return an event with its payload, which may have been left behind.
+
+        It is waited for as a connection is; what was deleted since comes without.
+        """
+        dataref = event.dataref or ""
+        if event.payload is not None or not dataref.startswith(_ELSEWHERE):
             return event
         query = (("source", event.source),) if event.source else ()
         path = f"/api/v1/events/{quote(event.id, safe='')}"
-        told = await self.calls.ask_again(Question("GET", path, query=query))
-        return Event.from_dict(told)
+        backoff = Backoff(self.settings.reconnect)
+        while True:
+            try:
+                told = await self.calls.ask(Question("GET", path, query=query))
+                return Event.from_dict(told)
+            except NotFoundError:
+                return event
+            except EventRouterError as error:
+                if not error.retryable or not await backoff.wait():
+                    raise
 
     async def request(self, event: Event, timeout_s: float) -> Event:
         """Publish a question; the platform gives it its id, and waits for the answer."""
