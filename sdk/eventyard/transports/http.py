@@ -195,7 +195,7 @@ class HttpTransport(Transport):
         """Return dead letters, those of the newest events first."""
         found: list[DeadLetter] = []
         async for page in self._pages("/api/v1/dead-letters", ("events", "true")):
-            found += [_letter(one) for one in page["dead_letters"] if one["event"]]
+            found += [_letter(one) for one in page["dead_letters"] if one.get("event")]
             if len(found) >= limit:
                 break
         return found[:limit]
