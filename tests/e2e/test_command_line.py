@@ -138,3 +138,20 @@ def test_monitor_prints_events_as_they_happen(running, narrowed):
     assert line["event_id"] in ids
     assert line["type"] == "watched.x"
     assert line["data"] == {"n": 1}
+
+
+def test_start_is_the_platform_until_ctrl_c(own_platform, tmp_path):
+    port = str(own_platform.port)
+
+    own_platform.start([*_COMMAND, "start", "--port", port])
+
+    assert any("Starting the platform of" in line for line in own_platform.output)
+    done = subprocess.run(
+        [*_COMMAND, "status", "--url", own_platform.address],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.startswith("Event Router Status: Running"), done.stderr
+    assert own_platform.stop() == 0

@@ -231,13 +231,21 @@ def _live(api: Api) -> Finding:
 
 
 def _version(api: Api) -> Finding:
-    """Compare the versions of both sides."""
-    theirs = str(api.get("api/v1/config")["version"])
-    if _release(theirs) == _release(__version__):
-        return Finding("version", "ok", f"both are {_release(theirs)}")
+    """Compare the versions of both sides, and of what they say to each other."""
+    from eventyard.transports._wire import agreed
+
+    config = api.get("api/v1/config")
+    theirs = str(config["version"])
+    found = f"the platform has {theirs}, this package {__version__}"
     older = _ordered(theirs) < _ordered(__version__)
     side = "the platform" if older else "the package (pip install -U eventyard)"
-    found = f"the platform has {theirs}, this package {__version__}"
+    try:
+        wire = agreed(config)
+    except InvalidRequestError as error:
+        return Finding("version", "failed", str(error), f"Update {side}.")
+    if _release(theirs) == _release(__version__):
+        found = f"both are {_release(theirs)}, messages of version {wire}"
+        return Finding("version", "ok", found)
     return Finding("version", "warning", found, f"Update {side} when you can.")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import socket
 
 import pytest
+from rich.console import Console
 
-from eventyard.cli import start
+from eventyard.cli import options, start
 from eventyard.cli.http import Api
 from eventyard.core.errors import InvalidRequestError
 
@@ -183,6 +185,34 @@ def test_a_file_that_cannot_be_written_is_told(call, fake, tmp_path):
     fake.answers["/api/v1/export"] = {"events": [], "cursor": None}
     told = call("export", "--output", tmp_path / "no" / "file", at=fake, status=1)
     assert "cannot be written" in told.stderr
+
+
+def test_how_far_something_is_shows_on_a_terminal_alone(call, fake, monkeypatch):
+    fake.answers |= {
+        "/api/v1/purge": (202, {"id": "prg_1"}, {}),
+        "/api/v1/purges/prg_1": [
+            (200, {"state": "RUNNING", "progress": 0.5}, {}),
+            (200, {"state": "DONE", "progress": 1, "events": 7}, {}),
+        ],
+    }
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=60)
+    monkeypatch.setattr(options, "err", console)
+
+    done = call("purge", "--older-than", "30d", "--confirm", at=fake)
+
+    assert done.stdout == "purged 7 events\n"
+    assert "purging" in screen.getvalue()
+    assert "━" in screen.getvalue()
+
+
+def test_what_was_cancelled_meanwhile_is_told(call, fake):
+    fake.answers |= {
+        "/api/v1/purge": (202, {"id": "prg_1"}, {}),
+        "/api/v1/purges/prg_1": {"state": "CANCELLED", "progress": 0.5},
+    }
+    told = call("purge", "--older-than", "30d", "--confirm", at=fake, status=1)
+    assert "It was cancelled" in told.stderr
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,23 @@ def test_versions_that_differ_are_a_warning(well, found, version, mend):
     assert mend in told["mend"]
 
 
+def test_messages_that_the_other_side_does_not_understand_are_found(well, found):
+    well.answers["/api/v1/config"] |= {
+        "version": "9.0.0",
+        "wire": {"lowest": 7, "highest": 9},
+    }
+    told = found(well, status=1)["version"]
+    assert told["state"] == "failed"
+    assert "pip install -U eventyard" in told["mend"]
+
+
+def test_a_platform_that_tells_scopes_is_not_tried(well, found):
+    well.answers["/api/v1/me"] = {"scopes": ["events:subscribe:order.*"]}
+    key = found(well)["key"]
+    assert key["found"] == "accepted: events:subscribe:order.*"
+    assert [path for method, path, *_ in well.requests if method != "GET"] == []
+
+
 def test_a_platform_that_is_not_well_is_found(well, found):
     checks = {"transport": "ok", "queue": "9 dead letters of live"}
     well.answers["/health"] = {"status": "degraded", "checks": checks}
