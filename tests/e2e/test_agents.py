@@ -100,4 +100,6 @@ def test_subscribe_prints_each_event_once_and_ends(running, durable):
         out, told = process.communicate(timeout=60)
 
     assert process.returncode == 0, told
-    assert [json.loads(line)["payload"]["n"] for line in out.splitlines()] == [0, 1, 2]
+    # Frames of two commits may overtake each other on the live channel.
+    payloads = [json.loads(line)["payload"]["n"] for line in out.splitlines()]
+    assert sorted(payloads) == [0, 1, 2]
