@@ -11,7 +11,7 @@ from http import HTTPStatus
 from types import ModuleType
 from typing import Any, Final
 
-from chalicelib.api._endpoint import Address, Faults
+from chalicelib.api._endpoint import Address, Faults, has_version
 from chalicelib.api._parameters import Parameter
 from chalicelib.api._schemas import Schema, schemas_of
 from chalicelib.api.shapes import shape
@@ -228,7 +228,8 @@ def _description(address: Address, more: str) -> str:
 
 def _failures(address: Address) -> dict[int, str]:
     found = [500, 503]
-    if address.query or address.headers or address.bodies:
+    takes = address.query or address.headers or address.bodies
+    if takes or has_version(address):
         found += [400]
     if address.scope is not None:
         found += [401, 403]

@@ -15,6 +15,9 @@ _PATH: Final = "/api/v1/dead-letters"
 _ONE: Final = _PATH + "/{dead_id}"
 _LIMIT: Final = limit(50, highest=200)
 _OF: Final = Parameter("subscription", "Those of one subscription.")
+_EVENTS: Final = Parameter(
+    "events", "Whether each comes with its event.", "flag", default=False
+)
 #: How many one call retries or throws away.
 _MOST: Final = 500
 
@@ -22,7 +25,7 @@ _MOST: Final = 500
 @routes.get(
     _PATH,
     scope=READ,
-    query=(_OF, _LIMIT, CURSOR),
+    query=(_OF, _EVENTS, _LIMIT, CURSOR),
     answer="deliveries.DeadLetterPage",
 )
 def list_dead_letters(call: Call) -> Any:
@@ -32,7 +35,37 @@ def list_dead_letters(call: Call) -> Any:
     rows, cursor = call.platform.subscribed.dead_letters.page(
         call.principal, call.take(_OF), call.take(CURSOR), call.take(_LIMIT)
     )
-    return {"dead_letters": [show(row) for row in rows], "cursor": cursor}
+    shown = [show(row) for row in rows]
+    if call.take(_EVENTS):
+        log = call.platform.log
+        for one, row in zip(shown, rows, strict=True):
+            event = log.find(row.place)
+            if event is not None:
+                one["event"] = log.fetched(event).to_dict()
+    return {"dead_letters": shown, "cursor": cursor}
+
+
+@routes.post(
+    _PATH,
+    scope=READ,
+    body="deliveries.NewDeadLetter",
+    answer="deliveries.DeadLetter",
+    status=201,
+    also={404: "There is no such event."},
+)
+def bury(call: Call) -> Any:
+    """
+    Tell that a handler in a client gave an event up.
+
+    A retry publishes the event again, to that client alone: with a new id, the header
+    `retry-of`, and the client as its `target`.
+    """
+    from chalicelib.api.shapes.deliveries import NewDeadLetter
+    from chalicelib.subscriptions.dead import Buried, show
+
+    wish = Buried(**call.body(NewDeadLetter).model_dump())
+    service = call.platform.subscribed.dead_letters
+    return show(service.bury(wish, call.principal))
 
 
 @routes.get(_ONE, scope=READ, answer="deliveries.DeadLetterWithEvent")
