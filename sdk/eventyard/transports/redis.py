@@ -84,8 +84,12 @@ class RedisTransport(Transport):
         if self._made is None:
             self._made = opened(self.settings)
         self.watched.change("connecting")
-        async with told():
-            await self.redis.ping()
+        try:
+            async with told():
+                await self.redis.ping()
+        except EventRouterError:
+            await self.close()
+            raise
         self.watched.change("connected")
 
     async def close(self) -> None:
