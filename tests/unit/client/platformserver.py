@@ -100,7 +100,8 @@ class PlatformServer:
                 ]
                 return [{"type": "published", "events": told, **ref}]
             case "subscribe":
-                return [subscribed(f"sub_{len(self.said)}", **ref)]
+                count = sum(1 for one in self.said if one["type"] == "subscribe")
+                return [subscribed(f"sub_{count}", **ref)]
         return [{"type": f"{said['type']}d", **ref}]
 
     async def push(self, *messages: Any) -> None:
