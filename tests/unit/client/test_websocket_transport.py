@@ -105,7 +105,6 @@ async def test_the_live_address_that_a_platform_tells_is_taken(server):
     ("status", "kind"),
     [
         (401, errors.AuthenticationError),
-        (403, errors.PermissionDeniedError),
         (400, errors.InvalidRequestError),
         (503, errors.UnavailableError),
     ],
@@ -138,6 +137,33 @@ async def test_a_token_that_is_refused_is_made_again(server):
     server.react = react
     await connected(server, auth={"type": "jwt", "token": lambda: next(tokens)})
     assert shown == ["Bearer old", "Bearer new"]
+
+
+@running
+async def test_who_may_not_listen_publishes_over_http(server):
+    async def react(request: web.Request) -> Any:
+        return web.Response(status=403) if request.path == "/ws/router" else None
+
+    server.react = react
+    server.scopes = ["events:publish"]
+    made = await connected(server)
+    assert (await made.publish(commit()))[0].event_id == "evt_0"
+    assert len(server.asked("/api/v1/events")) == 1
+    with pytest.raises(errors.PermissionDeniedError, match="events:subscribe"):
+        await made.subscribe(Wish(("a",)), Taken())
+
+
+@running
+async def test_why_a_connection_was_refused_is_asked_over_http(server):
+    async def react(request: web.Request) -> Any:
+        if request.path == "/ws/router":
+            return web.Response(status=403)
+        unknown = failure(401, "unauthenticated", "This key is unknown.")
+        return unknown if request.path == "/api/v1/me" else None
+
+    server.react = react
+    with pytest.raises(errors.AuthenticationError, match="This key is unknown"):
+        await connected(server)
 
 
 @running
