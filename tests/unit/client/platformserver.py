@@ -21,6 +21,7 @@ class PlatformServer:
     def __init__(self, prefix: str = "") -> None:
         self.prefix = prefix
         self.config: dict[str, Any] = CONFIG
+        self.scopes = ["admin"]
         self.requests: list[web.Request] = []
         self.bodies: list[Any] = []
         self.said: list[dict[str, Any]] = []
@@ -72,6 +73,8 @@ class PlatformServer:
             (*_, events) = self.bodies
             told = [{"event_id": f"evt_{n}", "status": "published"} for n in range(99)]
             return web.json_response({"events": told[: len(events)]}, status=201)
+        if path == "/api/v1/me":
+            return web.json_response({"id": "k", "name": "k", "scopes": self.scopes})
         if path == "/api/v1/stats":
             return web.json_response({"events_published": 1})
         return failure(404, "not_found", "There is nothing at this address.")
@@ -100,7 +103,8 @@ class PlatformServer:
                 ]
                 return [{"type": "published", "events": told, **ref}]
             case "subscribe":
-                return [subscribed(f"sub_{len(self.said)}", **ref)]
+                count = sum(1 for one in self.said if one["type"] == "subscribe")
+                return [subscribed(f"sub_{count}", **ref)]
         return [{"type": f"{said['type']}d", **ref}]
 
     async def push(self, *messages: Any) -> None:

@@ -371,7 +371,7 @@ async def test_a_subscription_goes_on_behind_the_last_id_whatever_breaks(server)
         sse((f"{a}.AAAA", event(1)), (f"{a}.BBBB", event(2, target="other"))),
         failure(503, "busy"),
         sse((b, None)),
-        sse((f"{b}.CCCC", event(3, target="me"))),
+        sse((f"{b}.AAAA", {"type": "no type"}), (f"{b}.CCCC", event(3, target="me"))),
     )
     got = []
 
