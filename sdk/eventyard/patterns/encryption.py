@@ -203,6 +203,8 @@ def _key(value: Any) -> bytes:
 
 
 def _decoded(text: str) -> bytes:
+    if len(text.encode()) == _KEY_BYTES:
+        return text.encode()
     if len(text) == _KEY_BYTES * 2:
         try:
             return bytes.fromhex(text)

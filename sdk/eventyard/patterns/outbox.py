@@ -83,6 +83,12 @@ class Outbox:
     _timer: asyncio.TimerHandle | None = None
     _room: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = False
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether its event loop goes on."""
+        return not self._loop.is_closed()
 
     async def put(self, letter: Letter) -> Published:
         """Send an event and wait for its answer; raises PublishError and others."""

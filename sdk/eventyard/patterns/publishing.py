@@ -60,12 +60,16 @@ class Publishing(Kernel):
         crowded = self.transport.is_crowded
         while handled_event() is None and crowded(letter.event):  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
-        return await (self._outbox or await self._connected_outbox()).put(letter)
+        return await (self._its_outbox() or await self._connected_outbox()).put(letter)
+
+    def _its_outbox(self) -> Outbox | None:
+        outbox = self._outbox
+        return outbox if outbox is not None and outbox.is_usable else None
 
     async def _connected_outbox(self) -> Outbox:
-        while self._outbox is None:
+        while (outbox := self._its_outbox()) is None:
             await self.connect()
-        return self._outbox
+        return outbox
 
     def publish_nowait(
         self,
@@ -87,8 +91,9 @@ class Publishing(Kernel):
                 return
             self._repeats.note(event, event.id)
             letter.lost = lambda error, _: self._lose_known(error, event)
-        if self._outbox is not None:
-            self._outbox.put_nowait(letter)
+        outbox = self._its_outbox()
+        if outbox is not None:
+            outbox.put_nowait(letter)
         else:
             self.go_on(self._connect_and_put(letter))
 
@@ -144,8 +149,9 @@ class Publishing(Kernel):
 
     async def flush(self) -> None:
         """Wait until nothing is left to be sent; what is lost meanwhile is told."""
-        if self._outbox is not None:
-            await self._outbox.flush()
+        outbox = self._its_outbox()
+        if outbox is not None:
+            await outbox.flush()
 
     async def commit(self, commit: Commit) -> list[Published]:
         """Publish a commit as it is, tried again where that may help."""

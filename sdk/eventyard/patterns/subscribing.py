@@ -124,7 +124,9 @@ class Subscribing:
             if not resuming:
                 self._end(registration)
         await _patiently_idle([*desks.values()], patience_s)
-        await asyncio.gather(*map(_end_feed, desks))
+        # In this task: a feed spares its own, where a handler is who closes.
+        for registration in desks:
+            await _end_feed(registration)
         await asyncio.gather(*(desk.close() for desk in desks.values()))
 
     def abandoned(self) -> None:
