@@ -84,7 +84,7 @@ def _check_names(told: Mapping[str, Any]) -> None:
     unknown = told.keys() - set(Settings.__slots__)
     if unknown:
         raise InvalidRequestError(
-            f"A client has no setting {sorted(unknown)[0]!r}; there are "
+            f"A client has no setting {min(unknown)!r}; there are "
             f"{', '.join(sorted(Settings.__slots__))}."
         )
 
@@ -93,7 +93,7 @@ def _reconnect(told: Mapping[str, Any]) -> Reconnect:
     unknown = told.keys() - set(Reconnect.__slots__)
     if unknown:
         raise InvalidRequestError(
-            f"reconnect has no {sorted(unknown)[0]!r}; there are "
+            f"reconnect has no {min(unknown)!r}; there are "
             f"{', '.join(sorted(Reconnect.__slots__))}."
         )
     return Reconnect(**told)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 
 from eventyard.core.event import Event
 
 _LOGGER = logging.getLogger("eventyard.events")
 
 
-def report(event: Event | None, error: BaseException | None) -> None:
+def report(event: Event, error: BaseException) -> None:
     """Log that a handler failed, or was cancelled."""
-    whose = f" with {event.type} {event.id}" if event is not None else ""
-    if error is None:
-        _LOGGER.warning("a handler was cancelled%s", whose)
+    if isinstance(error, CancelledError):
+        _LOGGER.warning("a handler was cancelled with %r", event)
     else:
-        _LOGGER.error("a handler failed%s: %r", whose, error, exc_info=error)
+        _LOGGER.error("a handler failed with %r: %r", event, error, exc_info=error)

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import Task
+from asyncio import (
+    AbstractEventLoop,
+    CancelledError,
+    Task,
+    current_task,
+    get_running_loop,
+)
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from enum import Enum
+from inspect import isawaitable
 from itertools import islice
+from operator import length_hint
+from sys import getrefcount
 from types import CoroutineType
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self, cast
 
 from eventyard.core.event import Event
 from eventyard.events._log import report
 from eventyard.events._repeats import Repeats
-from eventyard.events._steps import StandIn, enter, leave, rest_of
+from eventyard.events._steps import StandIn, becomes_task, enter, leave
 
 #: A handler may be a function or a coroutine function.
 Handler = Callable[[Event], Awaitable[None] | None]
 Filter = Callable[[Event], object]
 MOST_HISTORY: Final = 1_000
 _MOST_AT_ONCE: Final = 100
+#: A handler left something behind: the next one begins anew.
+_UNTIDY: Final = object()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,18 +52,36 @@ class EventBus:
     Hands events to handlers, all of them at once, whatever one of them does.
 
     Errors of handlers and of filters are counted and logged, never raised to whoever
-    publishes. The last thousand events are remembered.
+    publishes. The last thousand events are remembered. There is one in a process, and
+    `EventBus()` is that one; `EventBus.separate()` is another.
     """
 
-    def __init__(self) -> None:
-        self._subscribers: dict[str, tuple[Subscriber, ...]] = {}
-        self._numbers: dict[str, int] = {}
-        self._history: deque[Event] = deque(maxlen=MOST_HISTORY)
-        self._repeats = Repeats()
-        self._most_at_once = _MOST_AT_ONCE
-        self._published = self._delivered = self._errors = 0
-        #: What goes on though its publisher was cancelled.
-        self._left: set[Task[Any]] = set()
+    _only: ClassVar[EventBus | None] = None
+
+    _subscribers: dict[str, tuple[Subscriber, ...]]
+    _numbers: dict[str, int]
+    _history: deque[Event]
+    _repeats: Repeats
+    _most_at_once: int
+    #: What goes on though its publisher was cancelled.
+    _left: set[Task[None]]
+
+    def __new__(cls) -> Self:
+        """Return the bus of this process; a class of one's own has its own."""
+        only = cls.__dict__.get("_only")
+        if only is None:
+            only = cls._only = cls.separate()
+        return cast("Self", only)
+
+    @classmethod
+    def separate(cls) -> Self:
+        """Return a bus that nobody else has."""
+        bus = super().__new__(cls)
+        bus._subscribers, bus._numbers = {}, {}
+        bus._history = deque(maxlen=MOST_HISTORY)
+        bus._left = set()
+        bus.reset()
+        return bus
 
     def subscribe(
         self,
@@ -89,92 +118,116 @@ class EventBus:
         self._published += 1
         wanted = self._subscribers.get(event.type)
         if wanted is not None:
-            # Handlers see what the publisher's context variables say, and change
-            # nothing of it.
-            context = copy_context()
             left = iter(wanted)
-            waiting = context.run(self._begin, event, left, context)
+            waiting = self._begin(event, left, self._most_at_once)
             if waiting:
-                await self._go_on(event, left, context, waiting)
+                await self._go_on(event, left, {*waiting})
 
     def _begin(
-        self, event: Event, left: Iterator[Subscriber], context: Context
-    ) -> list[Task[Any]]:
-        """Call handlers until all are called or too many wait; return what waits."""
-        loop = asyncio.get_running_loop()
-        publisher = asyncio.current_task(loop)
-        waiting: list[Task[Any]] = []
-        stand_in = StandIn()
+        self, event: Event, left: Iterator[Subscriber], most: int
+    ) -> list[Task[None]]:
+        """Call handlers until all are called or so many wait; return what waits."""
+        loop = get_running_loop()
+        publisher = current_task(loop)
+        waiting: list[Task[None]] = []
         if publisher is not None:
             leave(loop, publisher)
-        enter(loop, stand_in)
         try:
-            for one in left:
-                try:
-                    if one.passes is not None and not one.passes(event):
-                        continue
-                    self._delivered += 1
-                    handled = one.handler(event)
-                    if handled is None:
-                        continue
-                    if type(handled) is not CoroutineType:
-                        handled = _awaited(handled)
-                    waits_for = handled.send(None)
-                except StopIteration:
-                    continue
-                except Exception as error:  # noqa: BLE001 - one bad handler, not all
-                    self._failed(event, error)
-                    continue
-                task = loop.create_task(rest_of(handled, waits_for), context=context)
-                waiting.append(task)
-                # What it has begun with belongs to its task; the next has another.
-                stand_in.adopt(task)
-                leave(loop, stand_in)
-                stand_in = StandIn()
-                enter(loop, stand_in)
-                if len(waiting) >= self._most_at_once:
+            while len(waiting) < most:
+                # Handlers see what the publisher's context variables say, and change
+                # nothing of it.
+                context = copy_context()
+                told = context.run(self._drive, loop, event, left, context)
+                if told is None:
                     break
+                if told is not _UNTIDY:
+                    waiting.append(told)
+        except BaseException:
+            self._leave({*waiting})
+            raise
         finally:
-            leave(loop, stand_in)
             if publisher is not None:
                 enter(loop, publisher)
         return waiting
 
-    async def _go_on(
+    def _drive(
         self,
+        loop: AbstractEventLoop,
         event: Event,
         left: Iterator[Subscriber],
         context: Context,
-        waiting: list[Task[Any]],
+    ) -> Any:
+        """
+        Call handlers, one after the other; None: all were called.
+
+        It returns when one begins to wait, with its task; and when one leaves something
+        to the next that is not for it: a context variable, or its current task.
+        """
+        stand_in = StandIn()
+        handling = self._handle(event, left, stand_in)
+        enter(loop, stand_in)
+        try:
+            waits_for = handling.send(None)
+        except StopIteration as ended:
+            return ended.value
+        else:
+            return becomes_task(handling, waits_for, loop, stand_in, context)
+        finally:
+            leave(loop, stand_in)
+
+    async def _handle(
+        self, event: Event, left: Iterator[Subscriber], stand_in: StandIn
+    ) -> object:
+        """Await handlers, one after the other; the first that waits is the last."""
+        # Where there is no next one, nothing can be left to it.
+        several = length_hint(left) > 1
+        tidy, untouched = copy_context() if several else None, getrefcount(stand_in)
+        for one in left:
+            try:
+                if one.passes is not None and not one.passes(event):
+                    continue
+                handled = one.handler(event)
+                if handled is not None:
+                    await (handled if type(handled) is CoroutineType else _any(handled))
+            except (Exception, CancelledError) as error:  # noqa: BLE001 - not the others'
+                self._failed(event, error)
+            else:
+                self._delivered += 1
+            if stand_in.real is not None:
+                # It had to wait: whoever is next was called meanwhile.
+                return None
+            if several and (
+                getrefcount(stand_in) != untouched or copy_context() != tidy
+            ):
+                return _UNTIDY
+        return None
+
+    async def _go_on(
+        self, event: Event, left: Iterator[Subscriber], tasks: set[Task[None]]
     ) -> None:
         """Wait for handlers, and begin those for which there was no room."""
-        tasks = {*waiting}
         while tasks:
             full = len(tasks) >= self._most_at_once
             when = asyncio.FIRST_COMPLETED if full else asyncio.ALL_COMPLETED
             try:
                 ended, tasks = await asyncio.wait(tasks, return_when=when)
-            except asyncio.CancelledError:
-                self._leave(tasks)
+            except CancelledError:
+                # Whoever published is gone; the event is everybody's all the same.
+                self._leave({asyncio.create_task(self._go_on(event, left, tasks))})
                 raise
             for task in ended:
-                self._settle(task)
+                task.result()
             if full:
-                tasks |= {*context.run(self._begin, event, left, context)}
+                room = self._most_at_once - len(tasks)
+                tasks |= {*self._begin(event, left, room)}
 
-    def _leave(self, tasks: set[Task[Any]]) -> None:
-        """Let handlers end whose publisher is gone."""
+    def _leave(self, tasks: set[Task[None]]) -> None:
+        """Let tasks end that nobody waits for any more."""
         self._left |= tasks
         for task in tasks:
-            task.add_done_callback(self._settle)
             task.add_done_callback(self._left.discard)
 
-    def _settle(self, task: Task[Any]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None or task.cancelled():
-            self._failed(None, error)
-
-    def _failed(self, event: Event | None, error: BaseException | None) -> None:
+    def _failed(self, event: Event, error: BaseException) -> None:
         self._errors += 1
         report(event, error)
 
@@ -220,7 +273,10 @@ class EventBus:
         dedup_window: float | None = None,
         dedup_enabled: bool | None = None,  # noqa: FBT001 - as callers know it
     ) -> None:
-        """Set how many handlers may wait at once, and whether repeats are dropped."""
+        """
+        Set how many handlers of one event may wait at once, and whether repeats of an
+        event, within so many seconds, are dropped.
+        """
         if max_concurrent_handlers is not None:
             self._most_at_once = max(max_concurrent_handlers, 1)
         if dedup_window is not None:
@@ -233,8 +289,10 @@ def _type_of(event_type: str | Enum) -> str:
     return str(event_type.value if isinstance(event_type, Enum) else event_type)
 
 
-async def _awaited(handled: Awaitable[Any]) -> Any:
-    return await handled
+async def _any(handled: Any) -> None:
+    """Await what a handler returned, where it can be awaited."""
+    if isawaitable(handled):
+        await handled
 
 
 def _fits(event: Event, filters: dict[str, Any]) -> bool:

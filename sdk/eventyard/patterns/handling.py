@@ -1,34 +1,36 @@
-"""Handlers and the events that they are for: each event once, in the order wanted."""
+"""Handlers and the events that they are for, and what is known while one runs."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from re import Pattern
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from eventyard.core.errors import EventRouterError
 from eventyard.core.event import Event
 from eventyard.core.filters import Predicate
-from eventyard.patterns.positions import Position
-from eventyard.transports.base import Delivery, Feed, Wish
+from eventyard.transports.base import Feed, Wish
 
 #: Where the decorators of a function leave what they know of it.
 MARK: Final = "__eventyard__"
+#: The id of the dead letter that an event is tried again from, and whose handler's.
+RETRY_OF: Final = "retry-of"
+RETRY_FOR: Final = "retry-for"
 _REMEMBERED: Final = 10_000
 
+F = TypeVar("F", bound=Callable[..., Any])
 Handler = Callable[..., Awaitable[Any] | Any]
+#: Calls a handler with an event, where that is not simply done.
+Caller = Callable[[Handler, Event], Awaitable[None]]
 #: Hears of a delivery whose handler failed for good.
 Failed = Callable[[Exception, Event], Awaitable[None]]
 #: What an event is made readable by: decrypted, for one.
 Opener = Callable[[Event], Event]
-
-_HANDLED: ContextVar[Event | None] = ContextVar("handled", default=None)
 
 
 class CircuitOpenError(EventRouterError):
@@ -43,9 +45,88 @@ class CircuitOpenError(EventRouterError):
         self.retry_after_s = retry_after_s
 
 
+class NotHandledError(EventRouterError):
+    """The subscription ended before the event was handled."""
+
+    code = "not_handled"
+    retryable = True
+
+
+class Closing(Protocol):
+    """What handles events, and may be about to end."""
+
+    @property
+    def closing(self) -> asyncio.Event:
+        """Set once nothing more is begun."""
+
+
+_HANDLED: ContextVar[Event | None] = ContextVar("handled", default=None)
+_DESK: ContextVar[Closing | None] = ContextVar("desk", default=None)
+
+
 def handled_event() -> Event | None:
     """Return the event that is being handled, where one is."""
     return _HANDLED.get()
+
+
+def handling_desk() -> Closing | None:
+    """Return what handles the event that is being handled."""
+    return _DESK.get()
+
+
+class handling:  # noqa: N801 - it reads as a statement
+    """Let what is published within know what led to it."""
+
+    __slots__ = ("_desk", "_event", "_tokens")
+
+    def __init__(self, event: Event, desk: Closing | None = None) -> None:
+        self._event = event
+        self._desk = desk
+        self._tokens: tuple[Token[Event | None], Token[Closing | None]] | None = None
+
+    def __enter__(self) -> None:
+        """Begin."""
+        desk = self._desk if self._desk is not None else _DESK.get()
+        self._tokens = _HANDLED.set(self._event), _DESK.set(desk)
+
+    def __exit__(self, *_: object) -> None:
+        """Forget it."""
+        if self._tokens is not None:
+            _HANDLED.reset(self._tokens[0])
+            _DESK.reset(self._tokens[1])
+
+
+async def paused(seconds: float) -> bool:
+    """Wait; False, and at once, when the subscription of the handler ends meanwhile."""
+    desk = _DESK.get()
+    if desk is None:
+        await asyncio.sleep(seconds)
+        return True
+    try:
+        async with asyncio.timeout(seconds):
+            await desk.closing.wait()
+    except TimeoutError:
+        return True
+    return False
+
+
+@dataclass(slots=True, eq=False)
+class Seen:
+    """Which of the last ten thousand events were here already."""
+
+    _events: OrderedDict[tuple[str | None, str, str | None], None] = field(
+        default_factory=OrderedDict
+    )
+
+    def is_new(self, event: Event) -> bool:
+        """Tell whether an event is here for the first time; it is known then."""
+        key = event.source, event.id, event.headers.get(RETRY_OF)
+        if key in self._events:
+            return False
+        self._events[key] = None
+        if len(self._events) > _REMEMBERED:
+            self._events.popitem(last=False)
+        return True
 
 
 @dataclass(slots=True, eq=False)
@@ -68,123 +149,27 @@ class Registration:
     order_by: Callable[[Event], object] | None = None
     #: Where it has come to is kept under this name.
     durable: str | None = None
+    #: How its handler is called, where it is not simply given the event.
+    caller: Caller | None = None
     feed: Feed | None = None
+    #: Registrations of one function share it: each event is handled once.
+    seen: Seen = field(default_factory=Seen)
+    #: The place of the last delivery, where another connection goes on.
+    reached: str | None = None
+    #: Hears that no more comes, though it was not unsubscribed.
+    ended: Callable[[], None] | None = None
 
-
-@dataclass(slots=True, eq=False)
-class Desk:
-    """Has the deliveries of one registration handled."""
-
-    registration: Registration
-    open_event: Opener
-    failed: Failed
-    position: Position | None = None
-    handled: int = 0
-    _seen: OrderedDict[tuple[str | None, str], None] = field(
-        default_factory=OrderedDict
-    )
-    _busy: set[asyncio.Task[None]] = field(default_factory=set)
-    _tails: dict[object, asyncio.Task[None]] = field(default_factory=dict)
-
-    async def take(self, delivery: Delivery) -> None:
-        """Handle a delivery, or see that it is; returns when there is room for more."""
-        event = delivery.event
-        if not self._is_new(event) or not self._is_wanted(event):
-            if self.position is not None:
-                self.position.skip(delivery.cursor)
-            return
-        if self.position is not None:
-            self.position.begin(delivery.cursor)
-        if self.registration.concurrency == 1:
-            await self._handle(delivery)
+    async def call(self, event: Event) -> None:
+        """Have an event handled; raises what the handler raises."""
+        if self.caller is not None:
+            await self.caller(self.handler, event)
         else:
-            await self._handle_beside(delivery)
-
-    def _is_new(self, event: Event) -> bool:
-        key = (event.source, event.id)
-        if key in self._seen and "retry-of" not in event.headers:
-            return False
-        self._seen[key] = None
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        return True
-
-    def _is_wanted(self, event: Event) -> bool:
-        pattern, passes = self.registration.pattern, self.registration.passes
-        if pattern is not None and pattern.fullmatch(event.type) is None:
-            return False
-        return passes is None or passes(self.open_event(event).view())
-
-    async def _handle_beside(self, delivery: Delivery) -> None:
-        while len(self._busy) >= self.registration.concurrency:
-            await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
-        order_by = self.registration.order_by
-        key = None if order_by is None else order_by(delivery.event)
-        before = None if order_by is None else self._tails.get(key)
-        task = asyncio.create_task(self._handle_behind(before, delivery))
-        self._busy.add(task)
-        task.add_done_callback(self._busy.discard)
-        if order_by is not None:
-            self._tails[key] = task
-            task.add_done_callback(lambda done: self._forget(key, done))
-
-    async def _handle_behind(
-        self, before: asyncio.Task[None] | None, delivery: Delivery
-    ) -> None:
-        if before is not None:
-            await asyncio.wait({before})
-        await self._handle(delivery)
-
-    def _forget(self, key: object, task: asyncio.Task[None]) -> None:
-        if self._tails.get(key) is task:
-            del self._tails[key]
-
-    async def _handle(self, delivery: Delivery) -> None:
-        try:
-            event = self.open_event(delivery.event)
-            await self._call(event)
-            self.handled += 1
-        except Exception as error:  # noqa: BLE001 - told; the next event is handled
-            await self.failed(error, delivery.event)
-        if self.position is not None:
-            await self.position.done(delivery.cursor)
-
-    async def _call(self, event: Event) -> None:
-        """Call the handler; while its circuit is open, the event waits."""
-        while True:
-            try:
-                with handling(event):
-                    await called(self.registration.handler, event)
-            except CircuitOpenError as error:
-                await asyncio.sleep(error.retry_after_s)
-            else:
-                return
-
-    async def idle(self) -> None:
-        """Wait until nothing is being handled."""
-        while self._busy:
-            await asyncio.wait([*self._busy])
-
-    async def close(self) -> None:
-        """Let what is being handled end, and keep the position."""
-        await self.idle()
-        if self.position is not None:
-            await self.position.close()
+            await called(self.handler, event)
 
 
-@contextmanager
-def handling(event: Event) -> Iterator[None]:
-    """Let what is published within know what led to it."""
-    token = _HANDLED.set(event)
-    try:
-        yield
-    finally:
-        _HANDLED.reset(token)
-
-
-async def called(function: Handler, *arguments: Any) -> Any:
+async def called(function: Handler, *arguments: Any, **named: Any) -> Any:
     """Call a function, or a coroutine function, and return what it does."""
-    told = function(*arguments)
+    told = function(*arguments, **named)
     return await told if inspect.isawaitable(told) else told
 
 
@@ -193,8 +178,20 @@ def marks(function: Any) -> list[Registration]:
     found: list[Registration] | None = getattr(function, MARK, None)
     if found is None:
         found = []
-        setattr(function, MARK, found)
+        try:
+            setattr(function, MARK, found)
+        except AttributeError:
+            # Methods and built-in functions hold no attributes: nothing wraps them.
+            return found
     return found
+
+
+def marked(function: Any, registration: Registration) -> None:
+    """Note a registration at its function, for decorators above, and for sagas."""
+    others = marks(function)
+    if others:
+        registration.seen = others[0].seen
+    others.append(registration)
 
 
 def carried_over(wrapper: Handler, function: Handler) -> Handler:
@@ -205,4 +202,6 @@ def carried_over(wrapper: Handler, function: Handler) -> Handler:
     return wrapper
 
 
-Options = Mapping[str, Any]
+def name_of(function: Any) -> str:
+    """Return what a handler is called in messages, and in dead letters."""
+    return str(getattr(function, "__qualname__", None) or repr(function))

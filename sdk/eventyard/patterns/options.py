@@ -8,7 +8,7 @@ from typing import Any, Final
 from eventyard.core.errors import SubscriptionError
 from eventyard.core.filters import compile_filter
 from eventyard.core.topics import compile_pattern
-from eventyard.patterns.handling import Handler, Registration
+from eventyard.patterns.handling import Handler, Registration, name_of
 from eventyard.transports.base import Wish
 
 _OPTIONS: Final = frozenset(
@@ -37,7 +37,7 @@ def registered(
     return Registration(
         Wish(tuple(topics), conditions, options.get("since")),
         handler,
-        getattr(handler, "__qualname__", repr(handler)),
+        name_of(handler),
         passes=compile_filter(local) if local is not None else None,
         concurrency=options.get("concurrency", 1),
         order_by=options.get("order_by"),
@@ -53,15 +53,21 @@ def _check(
     if not topics:
         raise SubscriptionError("Name a topic, or several; `*` is every one.")
     for topic in topics:
+        if not isinstance(topic, str):
+            raise SubscriptionError(
+                f"A topic is a text, not {topic!r:.80}: name topics in parentheses, as "
+                '`@client.on("user.created")`.'
+            )
         compile_pattern(topic)
     compile_filter(conditions)
     unknown = options.keys() - _OPTIONS
     if unknown:
         raise SubscriptionError(
-            f"A subscription has no option {sorted(unknown)[0]!r}; there are "
+            f"A subscription has no option {min(unknown)!r}; there are "
             f"{', '.join(sorted(_OPTIONS))}."
         )
-    if not 1 <= options.get("concurrency", 1) <= _MOST_AT_ONCE:
+    at_once = options.get("concurrency", 1)
+    if not isinstance(at_once, int) or not 1 <= at_once <= _MOST_AT_ONCE:
         raise SubscriptionError(f"concurrency is 1 to {_MOST_AT_ONCE}.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from asyncio import Future
 from collections import OrderedDict
@@ -23,48 +22,48 @@ class Repeats:
     size: int
     ttl_s: float
     clock: Callable[[], float] = time.monotonic
-    _seen: OrderedDict[Key, tuple[float, Future[Published] | None]] = field(
+    _seen: OrderedDict[Key, tuple[float, Future[Published] | str]] = field(
         default_factory=OrderedDict
     )
 
-    def known(self, event: Event) -> Future[str] | None:
-        """Return the id of the event that this one repeats, once that is known."""
-        found = self._find(event)
-        if found is None or found[1] is None:
-            return None
-        return asyncio.ensure_future(_id_of(found[1]))
-
-    def is_known(self, event: Event) -> bool:
-        """Tell whether an event repeats another one."""
-        return self._find(event) is not None
-
-    def _find(self, event: Event) -> tuple[float, Future[Published] | None] | None:
+    def known(self, event: Event) -> Future[Published] | str | None:
+        """Return what is, or will be, told of the event that this one repeats."""
         if self.size == 0:
             return None
-        key = _key(event)
+        key = key_of(event)
         found = self._seen.get(key)
         if found is None or self.clock() - found[0] >= self.ttl_s:
             return None
-        sent = found[1]
-        # What was not published is not known.
-        if sent is not None and sent.done() and (sent.cancelled() or sent.exception()):
+        if _failed(found[1]):
+            # What was not published is not known.
             del self._seen[key]
             return None
-        return found
+        return found[1]
 
-    def note(self, event: Event, sent: Future[Published] | None) -> None:
-        """Know an event from now on."""
+    def note(self, event: Event, sent: Future[Published] | str) -> None:
+        """Know an event from now on: what will be told of it, or its id."""
         if self.size == 0:
             return
-        self._seen[_key(event)] = (self.clock(), sent)
-        self._seen.move_to_end(_key(event))
+        key = key_of(event)
+        self._seen[key] = (self.clock(), sent)
+        self._seen.move_to_end(key)
         if len(self._seen) > self.size:
             self._seen.popitem(last=False)
 
+    def forget(self, event: Event) -> None:
+        """Know nothing of an event that was lost."""
+        if self.size:
+            self._seen.pop(key_of(event), None)
 
-def _key(event: Event) -> Key:
+
+def key_of(event: Event) -> Key:
+    """Return what an event has in common with its repeats."""
     return event.type, event.source, event.target, dumps(event.payload)
 
 
-async def _id_of(sent: Future[Published]) -> str:
-    return (await asyncio.shield(sent)).event_id
+def _failed(sent: Future[Published] | str) -> bool:
+    return (
+        isinstance(sent, Future)
+        and sent.done()
+        and (sent.cancelled() or sent.exception() is not None)
+    )

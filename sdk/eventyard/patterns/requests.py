@@ -6,45 +6,54 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from eventyard.core.event import Event
-from eventyard.patterns.handling import Handler, called
+from eventyard.patterns.encryption import Sealing
+from eventyard.patterns.handling import CircuitOpenError, Handler, called
+from eventyard.patterns.permissions import Skipped
 from eventyard.transports.base import Transport
 
 #: Where the answer to an event is wanted; events without it ask nothing.
 REPLY_TO: Final = "reply_to"
 _LONGEST_MESSAGE: Final = 1_000
 
-Responder = Callable[[Event], Awaitable[None]]
+Responder = Callable[[Handler, Event], Awaitable[None]]
 
 
-def responder(transport: Transport, handler: Handler) -> Responder:
+def responder(transport: Transport, sealing: Sealing) -> Responder:
     """
-    Return what answers with what a handler returns, or with its error.
+    Return what answers an event with what its handler returns, or with its error.
 
-    Raises what the handler raises, once that is told to whoever asked.
+    It raises what the handler raises, once that is told to whoever asked.
     """
 
-    async def respond(event: Event) -> None:
+    async def respond(handler: Handler, event: Event) -> None:
         if event.attributes.get(REPLY_TO) is None:
             return
         try:
-            answer = _answer(await called(handler, event))
+            told = await called(handler, event)
+            if isinstance(told, Skipped):
+                return
+            answer = sealing.sealed_answer(event, _payload(told))
+        except CircuitOpenError as error:
+            # Who asks wants to know now, not when the circuit is closed again.
+            await transport.reply(event, {"error": sealing.sealed_error(_said(error))})
+            return
         except Exception as error:
-            await transport.reply(event, {"error": _said(error)})
+            await transport.reply(event, {"error": sealing.sealed_error(_said(error))})
             raise
         # Somebody else may have been faster: the first answer counts.
-        await transport.reply(event, answer)
+        await transport.reply(event, {"payload": answer})
 
     return respond
 
 
-def _answer(value: Any) -> dict[str, Any]:
+def _payload(value: Any) -> dict[str, Any]:
     if value is None:
-        return {"payload": {}}
+        return {}
     if not isinstance(value, Mapping):
         raise TypeError(
             f"a responder returns a mapping or nothing, not {type(value).__name__}"
         )
-    return {"payload": dict(value)}
+    return dict(value)
 
 
 def _said(error: Exception) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -13,8 +12,11 @@ from eventyard.core.event import Event
 from eventyard.patterns.handling import (
     CircuitOpenError,
     Handler,
+    NotHandledError,
     called,
     carried_over,
+    name_of,
+    paused,
 )
 
 Backoff = Literal["exponential", "linear", "fixed"]
@@ -40,11 +42,14 @@ class Retrying:
             raise InvalidRequestError(f"backoff is one of {', '.join(_BACKOFFS)}.")
         if self.max_retries < 0:
             raise InvalidRequestError("max_retries is 0 or more.")
+        if self.delay < 0 or self.longest_delay < 0:
+            raise InvalidRequestError("A delay is 0 or more seconds.")
 
     def delay_s(self, failures: int) -> float:
         """Return how long to wait after so many failures."""
         factor = {
-            "exponential": 2.0 ** (failures - 1),
+            # Beyond that it is the longest anyway, and no float holds it.
+            "exponential": 2.0 ** min(failures - 1, 60),
             "linear": float(failures),
             "fixed": 1.0,
         }[self.backoff]
@@ -55,37 +60,44 @@ class Retrying:
         Return a function that is tried again when it fails.
 
         When nothing helped it puts the event into the dead letters and raises the last
-        error, with `attempts` noted on it.
+        error, with `attempts` noted on it. When its client is closed it tries no more.
         """
-        named = getattr(function, "__qualname__", repr(function))
 
         @wraps(function)
-        async def retried(*arguments: Any, **more: Any) -> Any:
-            for attempt in range(1, self.max_retries + 2):
+        async def retried(*arguments: Any, **named: Any) -> Any:
+            failures = 0
+            while True:
                 try:
-                    return await called(lambda: function(*arguments, **more))
-                except CircuitOpenError:
+                    return await called(function, *arguments, **named)
+                except (NotHandledError, CircuitOpenError) as error:
                     # Nothing was tried: it waits, and costs no try.
-                    raise
-                except Exception as error:
-                    if attempt > self.max_retries:
-                        error.attempts = attempt  # type: ignore[attr-defined]
-                        await self._give_up(arguments, named, error, attempt, bury)
+                    if not await _waited(error):
                         raise
-                await asyncio.sleep(self.delay_s(attempt))
-            raise AssertionError
+                except Exception as error:
+                    failures += 1
+                    if await self._goes_on(failures):
+                        continue
+                    error.attempts = failures  # type: ignore[attr-defined]
+                    if self.dead_letter_queue:
+                        await _give_up(arguments, function, error, bury)
+                    raise
 
         return carried_over(retried, function)
 
-    async def _give_up(
-        self,
-        arguments: tuple[Any, ...],
-        named: str,
-        error: Exception,
-        attempts: int,
-        bury: Bury,
-    ) -> None:
-        event = next((one for one in arguments if isinstance(one, Event)), None)
-        if self.dead_letter_queue and event is not None:
-            told = f"{type(error).__name__}: {error}"
-            await bury(event, named, told, attempts)
+    async def _goes_on(self, failures: int) -> bool:
+        """Wait for the next try; False: there is none."""
+        return failures <= self.max_retries and await paused(self.delay_s(failures))
+
+
+async def _waited(error: NotHandledError | CircuitOpenError) -> bool:
+    return isinstance(error, CircuitOpenError) and await paused(error.retry_after_s)
+
+
+async def _give_up(
+    arguments: tuple[Any, ...], function: Handler, error: Exception, bury: Bury
+) -> None:
+    event = next((one for one in arguments if isinstance(one, Event)), None)
+    if event is not None:
+        told = f"{type(error).__name__}: {error}"
+        attempts = getattr(error, "attempts", 1)
+        await bury(event, name_of(function), told, attempts)

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eventyard.core.event import Event
-from eventyard.patterns.handling import Handler, Registration
+from eventyard.core.jsontext import dumps
+from eventyard.patterns.handling import Handler, Registration, marked, name_of
 from eventyard.transports.base import Wish
 
 if TYPE_CHECKING:
-    from eventyard.client import EventRouterClient
+    from eventyard.patterns.kernel import Kernel
 
 _PAGE: Final = 500
 F = TypeVar("F", bound=Handler)
@@ -24,7 +25,7 @@ class EventStream:
     again, append again.
     """
 
-    def __init__(self, client: EventRouterClient, stream_id: str) -> None:
+    def __init__(self, client: Kernel, stream_id: str) -> None:
         self.id = stream_id
         self._client = client
 
@@ -42,9 +43,12 @@ class EventStream:
     async def append_all(
         self, events: Iterable[Event], expected_version: int | None = None
     ) -> int:
-        """Append several events, all or none."""
+        """Append several events, all or none; return the stream's version."""
         await self._client.connect()
-        sealed = self._client.sealed(events)
+        whole = [self._client.event(event) for event in events]
+        for event in whole:
+            dumps(event.payload)
+        sealed = self._client.sealed_for(self.id, whole)
         return await self._client.transport.append(self.id, sealed, expected_version)
 
     async def read(
@@ -71,13 +75,25 @@ class EventStream:
 
     async def version(self) -> int:
         """Return its version; 0: nothing was appended yet."""
-        last = 0
-        async for event in self.events():
-            last = event.version or last
-        return last
+        await self._client.connect()
+        known, missing = 0, 1
+        while await self._has(missing):
+            known, missing = missing, missing * 2
+        while missing - known > 1:
+            middle = (known + missing) // 2
+            if await self._has(middle):
+                known = middle
+            else:
+                missing = middle
+        return known
+
+    async def _has(self, version: int) -> bool:
+        return bool(await self._client.transport.read(self.id, version, version, 1))
 
     def on_append(self, handler: F) -> F:
         """Have a handler called for what is appended from now on."""
         wish = Wish(("**",), {"stream_id": self.id})
-        self._client.register(Registration(wish, handler, f"{self.id} on_append"))
+        registration = Registration(wish, handler, name_of(handler))
+        marked(handler, registration)
+        self._client.register(registration)
         return handler

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from eventyard.core.errors import EventRouterError
 from eventyard.core.event import Event
-from eventyard.patterns.handling import Desk, Opener, Registration, called
+from eventyard.patterns.desk import Desk
+from eventyard.patterns.handling import Opener, Registration, called
 from eventyard.patterns.positions import Position
 from eventyard.transports.base import Transport, Wish
 
@@ -27,6 +29,7 @@ class Subscribing:
     error_handlers: list[ErrorHandler] = field(default_factory=list)
     _desks: dict[Registration, Desk] = field(default_factory=dict)
     _opening: set[asyncio.Task[None]] = field(default_factory=set)
+    _errors: list[EventRouterError] = field(default_factory=list)
     _connected: bool = False
 
     def register(self, registration: Registration) -> None:
@@ -40,8 +43,15 @@ class Subscribing:
             task.add_done_callback(self._opening.discard)
 
     async def _open_later(self, registration: Registration) -> None:
-        if registration in self.registered:
+        if not self._connected or registration not in self.registered:
+            return
+        try:
             await self.open(registration)
+        except EventRouterError as error:
+            # Nobody may ever ask, so it is said here as well.
+            _LOGGER.exception("%s is not subscribed", registration.name)
+            self.forget(registration)
+            self._errors.append(error)
 
     def forget(self, registration: Registration) -> None:
         """Take back what was registered, and not opened yet."""
@@ -49,14 +59,21 @@ class Subscribing:
             self.registered.remove(registration)
 
     async def connected(self) -> None:
-        """Open everything that was registered."""
+        """Open everything that was registered; raises SubscriptionError."""
         self._connected = True
-        await asyncio.gather(*map(self.open, self.registered))
+        opening = [self.open(one) for one in self.registered]
+        for told in await asyncio.gather(*opening, return_exceptions=True):
+            if isinstance(told, BaseException):
+                raise told
 
     async def settled(self) -> None:
         """Wait until what was registered since is open; raises what it came to."""
         while self._opening:
-            await asyncio.gather(*self._opening)
+            await asyncio.wait([*self._opening])
+        if self._errors:
+            error = self._errors[0]
+            self._errors.clear()
+            raise error
 
     async def open(self, registration: Registration) -> None:
         """Subscribe; raises SubscriptionError."""
@@ -75,39 +92,56 @@ class Subscribing:
 
     async def _wish(self, registration: Registration, desk: Desk) -> Wish:
         wish, name = registration.wish, registration.durable
-        if name is None:
-            return wish
-
-        async def keep(cursor: str) -> None:
-            await self.transport.keep_position(name, cursor)
-
-        desk.position = Position(keep)
-        cursor = await self.transport.position(name)
-        return Wish(wish.topics, wish.filter, cursor or wish.cursor)
+        cursor = registration.reached or wish.cursor
+        if name is not None:
+            desk.position = Position(lambda at: self.transport.keep_position(name, at))
+            cursor = await self.transport.position(name) or cursor
+        return replace(wish, cursor=cursor)
 
     async def close(self, registration: Registration) -> None:
         """End a subscription; what is being handled ends first."""
         self.forget(registration)
+        registration.reached = None
         desk = self._desks.pop(registration, None)
-        if registration.feed is not None:
-            await registration.feed.close()
-            registration.feed = None
+        if desk is not None:
+            desk.stop()
+            await desk.idle()
+        await _end_feed(registration)
         if desk is not None:
             await desk.close()
 
-    async def disconnected(self, patience_s: float) -> None:
-        """End all, and keep what was registered for the next connection."""
+    async def disconnected(self, patience_s: float, *, resuming: bool = False) -> None:
+        """
+        End all, and keep what was registered for the next connection.
+
+        When that comes at once (`resuming`) it goes on behind the last delivery; else
+        whoever iterates comes to an end.
+        """
         self._connected = False
-        for registration in [*self._desks]:
-            if registration.feed is not None:
-                await registration.feed.close()
-                registration.feed = None
-        desks = [self._desks.pop(one) for one in [*self._desks]]
-        if desks:
-            closing = [asyncio.create_task(desk.close()) for desk in desks]
-            _, slow = await asyncio.wait(closing, timeout=patience_s)
-            for task in slow:
-                task.cancel()
+        desks = {one: self._desks.pop(one) for one in [*self._desks]}
+        for registration, desk in desks.items():
+            desk.stop()
+            if not resuming:
+                self._end(registration)
+        await _patiently_idle([*desks.values()], patience_s)
+        # In this task: a feed spares its own, where a handler is who closes.
+        for registration in desks:
+            await _end_feed(registration)
+        await asyncio.gather(*(desk.close() for desk in desks.values()))
+
+    def abandoned(self) -> None:
+        """Know of no connection any more: its event loop ended without being asked."""
+        self._connected = False
+        for registration in self._desks:
+            registration.feed = None
+        self._desks.clear()
+        self._opening.clear()
+
+    def _end(self, registration: Registration) -> None:
+        registration.reached = None
+        if registration.ended is not None:
+            self.forget(registration)
+            registration.ended()
 
     async def failed(self, error: Exception, event: Event) -> None:
         """Tell everybody who asked for it that a handler failed for good."""
@@ -118,3 +152,23 @@ class Subscribing:
                 await called(handler, error, event)
             except Exception:
                 _LOGGER.exception("an error handler failed with %r", event)
+
+
+async def _patiently_idle(desks: list[Desk], patience_s: float) -> None:
+    """Wait until nothing is being handled; what takes longer is cut off."""
+    try:
+        async with asyncio.timeout(patience_s):
+            await asyncio.gather(*(desk.idle() for desk in desks))
+    except TimeoutError:
+        for desk in desks:
+            desk.cut_off()
+
+
+async def _end_feed(registration: Registration) -> None:
+    feed, registration.feed = registration.feed, None
+    if feed is not None:
+        try:
+            await feed.close()
+        except EventRouterError:
+            # The connection is gone, and the subscription with it.
+            _LOGGER.debug("%s ended with its connection", registration.name)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 from eventyard.core import ulid
 from eventyard.core.errors import InvalidRequestError
 from eventyard.core.event import Event
+from eventyard.core.jsontext import dumps
 from eventyard.transports.base import MOST_EVENTS, Commit, Published
 
 if TYPE_CHECKING:
-    from eventyard.client import EventRouterClient
+    from eventyard.patterns.kernel import Kernel
 
 
 class Transaction:
@@ -22,7 +23,7 @@ class Transaction:
     nothing is published, and nothing is delivered before all is.
     """
 
-    def __init__(self, client: EventRouterClient) -> None:
+    def __init__(self, client: Kernel) -> None:
         self.id = f"tx_{ulid.new_ulid()}"
         #: What is told of each event, once they are published.
         self.results: list[Published] = []
@@ -31,8 +32,11 @@ class Transaction:
         self._open = False
 
     async def publish(
-        self, type: str | Event, payload: Any = None, **fields: Any
-    ) -> str:  # noqa: A002
+        self,
+        type: str | Event,  # noqa: A002 - the field's own name
+        payload: Any = None,
+        **fields: Any,
+    ) -> str:
         """Hold an event back; return its id."""
         if not self._open:
             raise InvalidRequestError(
@@ -43,13 +47,14 @@ class Transaction:
                 f"A transaction has {MOST_EVENTS} events at most."
             )
         event = self._client.event(type, payload, **fields)
-        event.transaction_id = self.id
-        self._events.append(event)
+        # What cannot be sent is refused here, not when the others are to go.
+        dumps(event.payload)
+        self._events.append(event.copy(transaction_id=self.id))
         return event.id
 
     async def __aenter__(self) -> Self:
-        """Begin."""
-        self._open = True
+        """Begin; an earlier block of it left nothing."""
+        self._open, self._events = True, []
         return self
 
     async def __aexit__(

@@ -57,7 +57,7 @@ class Delivery:
     cursor: str
 
 
-#: Takes a delivery; as long as it is awaited, nothing more is read.
+#: Takes a delivery, and never raises; as long as it is awaited, nothing more is read.
 Sink = Callable[[Delivery], Awaitable[None]]
 
 
@@ -134,6 +134,15 @@ class Transport(ABC):
     @abstractmethod
     async def close(self) -> None:
         """End all feeds, and let go of what is held."""
+
+    def is_crowded(self, event: Event) -> bool:  # noqa: ARG002 - of others' interest
+        """
+        Tell whether those whom an event is for have too many waiting already.
+
+        Only a router in this process can know that; whoever publishes outside of a
+        handler waits while it is so.
+        """
+        return False
 
     @abstractmethod
     async def publish(self, commit: Commit) -> list[Published]:
