@@ -46,15 +46,27 @@ async def bury(client, *payloads):
         await client.bury(client.event("job.due", payload), "work", "no luck", 3)
 
 
+def worker():
+    """Return a handler by the name that dead letters are for, and what it gets."""
+    done = asyncio.Queue()
+
+    async def work(event):
+        await done.put(event)
+
+    work.__qualname__ = "work"
+    return work, done
+
+
 def test_the_documents_block_shows_what_is_there_and_retries_what_failed(capsys):
     async def test(client):
         names = {"ManagementAgent": ManagementAgent}
         exec(_SEED, names)
-        async with client.subscribe("job.*") as jobs:
+        work, done = worker()
+        async with client.subscribe("job.*", work):
             await client.publish("user.created", {"id": 1})
             await bury(client, {"n": 1})
             await names["manage"](client)
-            again = await jobs.next()
+            again = await done.get()
         assert again.payload == {"n": 1}
         assert await client.transport.dead_letters() == []
 
@@ -155,10 +167,11 @@ def test_events_are_retried_by_their_own_ids_and_nothing_by_none():
         await bury(client, {"n": 1}, {"n": 2})
         manager = ManagementAgent(client)
         wanted = (await manager.get_dead_letter_queue())[0]
-        async with client.subscribe("job.due") as jobs:
+        work, done = worker()
+        async with client.subscribe("job.due", work):
             assert await manager.retry_failed_events([]) == 0
             assert await manager.retry_failed_events([wanted.event.id] * 2) == 1
-            assert (await jobs.next()).payload == {"n": 2}
+            assert (await done.get()).payload == {"n": 2}
         (left,) = await manager.get_dead_letter_queue()
         assert left.payload == {"n": 1}
 
