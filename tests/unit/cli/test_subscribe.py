@@ -35,7 +35,8 @@ def subscribed(url):
             target=lambda: ended.append(CliRunner().invoke(app, words))
         )
         thread.start()
-        asyncio.run(tell(url, thread, events))
+        if events:
+            asyncio.run(tell(url, thread, events))
         thread.join(20)
         assert ended[0].exit_code == status, ended[0].output
         return ended[0]
