@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib import config, health, wire
 from chalicelib.auth import require_topics
 from chalicelib.backbone import Backbone
-from eventyard import __version__
 from eventyard.core.errors import NotFoundError
+from eventyard.version import VERSION
 
 if TYPE_CHECKING:
     from chalicelib.aws import Item
@@ -273,7 +273,7 @@ class Platform(Backbone):
     def public_config(self) -> dict[str, Any]:
         """Return what pages and clients need to know before they know anything."""
         return {
-            "version": __version__,
+            "version": VERSION,
             "stage": self.settings.stage,
             "auth": self.settings.auth,
             "live_url": self.settings.live_url,

@@ -15,7 +15,7 @@ from chalicelib.api._endpoint import Address, Faults, has_version
 from chalicelib.api._parameters import Parameter
 from chalicelib.api._schemas import Schema, schemas_of
 from chalicelib.api.shapes import shape
-from eventyard import __version__
+from eventyard.version import VERSION
 
 _JSON: Final = "application/json"
 _FAILURE: Final = "errors.Failure"
@@ -67,7 +67,7 @@ def document(families: Iterable[ModuleType]) -> Schema:
         "openapi": "3.1.0",
         "info": {
             "title": "Eventyard",
-            "version": __version__,
+            "version": VERSION,
             "description": _ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },

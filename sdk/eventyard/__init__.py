@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from eventyard.version import VERSION
+
 if TYPE_CHECKING:
     from eventyard.client import EventRouterClient
     from eventyard.core.errors import (
@@ -66,7 +68,7 @@ __all__ = [
     "event_handler",
 ]
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 #: Where public names are, unless they are errors.
 _ELSEWHERE = {

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _CONNECT_S: Final = 10.0
 _CONFIG: Final = "/api/v1/config"
-_FIRST_FAILURE: Final = 400
+#: What is moved elsewhere is not followed: credentials are for one platform.
+_FIRST_FAILURE: Final = 300
 _UNKNOWN: Final = 401
 #: What may be made again without harm is tried so often.
 _TRIES: Final = 3

@@ -44,9 +44,14 @@ class Credentials:
                 self._token = await _made(self._auth["token"])
             return self._token
 
+    @property
+    def is_renewable(self) -> bool:
+        """Tell whether another token may be had."""
+        return self._kind == "jwt" and callable(self._auth["token"])
+
     def renew(self, refused: Mapping[str, str]) -> bool:
         """Forget a token that was refused; tell whether another may be had."""
-        if self._kind != "jwt" or not callable(self._auth["token"]):
+        if not self.is_renewable:
             return False
         # Somebody else may have another one by now.
         if refused.get("Authorization") == f"Bearer {self._token}":

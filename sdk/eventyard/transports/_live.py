@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Protocol
 
 from eventyard.core import ulid
-from eventyard.core.errors import EventRouterError
+from eventyard.core.errors import EventRouterError, ValidationError
 from eventyard.core.event import Event
 from eventyard.transports._polling import Progress
 from eventyard.transports._subscribers import Said
@@ -148,9 +148,14 @@ class LiveFeed(Feed):
         self._begins = None
 
     async def _deliver(self, told: Said) -> None:
-        cursor = str(told["cursor"])
+        try:
+            cursor, event = str(told["cursor"]), Event.from_dict(told["event"])
+        except (LookupError, ValidationError) as error:
+            # It comes no better a second time, and must not hold up all others.
+            _LOGGER.error("an event cannot be read: %r", error)  # noqa: TRY400
+            return
         self.cursor = max(self.cursor or "", cursor)
-        await self._hand_on(Event.from_dict(told["event"]), cursor)
+        await self._hand_on(event, cursor)
 
     async def _hand_on(self, event: Event, cursor: str) -> None:
         # The platform looks at targets of what is live, not of what is read.

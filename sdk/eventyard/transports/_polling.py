@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from eventyard.core import ulid
-from eventyard.core.errors import EventRouterError, SubscriptionError
+from eventyard.core.errors import (
+    EventRouterError,
+    InvalidRequestError,
+    SubscriptionError,
+)
 from eventyard.core.event import Event
 from eventyard.core.jsontext import dumps
 from eventyard.settings import Reconnect
@@ -18,8 +22,10 @@ from eventyard.transports._backoff import Backoff
 from eventyard.transports.base import Delivery, Feed, Sink, Watched, Wish
 
 _LOGGER: Final = logging.getLogger("eventyard.transports")
-#: The platform waits so long for something new.
-WAIT_S: Final = 10
+#: The platform waits so long for something new. It does not hear that a connection
+#: broke, so where they break it is asked to wait less: each wait keeps a function busy.
+_LONGEST_WAIT_S: Final = 10
+_FIRST_WAIT_S: Final = 1
 #: Who is answered at once that there is nothing asks no oftener than this.
 _PAUSE_S: Final = 0.2
 #: A lower place may become visible so long after a higher one.
@@ -111,6 +117,7 @@ class PollingFeed(Feed):
         self._progress = (
             Progress() if wish.cursor is None else Progress.behind(wish.cursor)
         )
+        self._wait_s = _FIRST_WAIT_S
         self._task: asyncio.Task[None] | None = None
 
     async def open(self, reconnect: Reconnect, watched: Watched) -> None:
@@ -138,13 +145,15 @@ class PollingFeed(Feed):
     async def _next(self, backoff: Backoff, watched: Watched) -> str:
         while True:
             try:
-                text = await self._poll(self._wish, self._progress.id, WAIT_S)
+                text = await self._poll(self._wish, self._progress.id, self._wait_s)
             except EventRouterError as error:
                 if not error.retryable or not await backoff.wait():
                     raise
+                self._wait_s = _FIRST_WAIT_S
                 watched.change("reconnecting")
             else:
                 backoff.reset()
+                self._wait_s = min(self._wait_s * 2, _LONGEST_WAIT_S)
                 watched.change("connected")
                 return text
 
@@ -156,8 +165,13 @@ class PollingFeed(Feed):
                 self._progress.id = name
                 continue
             found = True
-            event = Event.from_json(data)
             cursor = self._progress.reach(name)
+            try:
+                event = Event.from_json(data)
+            except InvalidRequestError as error:
+                # It comes no better a second time, and must not hold up all others.
+                _LOGGER.error("an event cannot be read: %s", error)  # noqa: TRY400
+                continue
             if event.target in (None, self._client_id):
                 await self._sink(Delivery(await self._complete(event), cursor))
         return found

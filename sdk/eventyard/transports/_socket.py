@@ -47,6 +47,7 @@ class Socket:
         self._asking: dict[int, tuple[asyncio.Future[Said], Answered | None]] = {}
         self._missed = 0
         self._reason = "it broke"
+        self._shutting: asyncio.Task[None] | None = None
         self._reading = asyncio.create_task(self._read())
         self._beating = asyncio.create_task(self._beat())
 
@@ -109,7 +110,9 @@ class Socket:
             _LOGGER.warning("a message is no JSON: %s", error)
             return
         for one in told if isinstance(told, list) else [told]:
-            if one.get("ref") in self._asking:
+            if not isinstance(one, dict):
+                _LOGGER.warning("a message is no object: %r", one)
+            elif one.get("ref") in self._asking:
                 self._answer(one)
             elif one.get("type") == "error":
                 self._reason = str(one.get("error"))
@@ -144,6 +147,7 @@ class Socket:
         await self._shut()
 
     async def _shut(self) -> None:
+        self._shutting = asyncio.current_task()
         try:
             async with asyncio.timeout(_CLOSING_S):
                 await self._socket.close()
@@ -156,7 +160,8 @@ class Socket:
         for future, _ in [*self._asking.values()]:
             if not future.done():
                 future.set_exception(self._lost())
-        self._beating.cancel()
+        if self._beating is not self._shutting:
+            self._beating.cancel()
         self.subscribers.lose()
 
     async def close(self) -> None:

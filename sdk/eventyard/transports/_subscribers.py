@@ -42,7 +42,7 @@ class Subscribers:
         """Hand an event on to whose it is."""
         if told.get("type") != "event":
             return
-        name = told["subscription_id"]
+        name = str(told.get("subscription_id"))
         subscriber = self._known.get(name)
         if subscriber is not None:
             subscriber.put(told)

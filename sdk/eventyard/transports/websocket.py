@@ -10,6 +10,7 @@ from typing import Any, Final
 from eventyard.core.errors import (
     ConnectionError,  # noqa: A004 - its name there
     EventRouterError,
+    PermissionDeniedError,
 )
 from eventyard.core.event import Event
 from eventyard.core.jsontext import dumps
@@ -22,13 +23,14 @@ from eventyard.transports._polling import query_of
 from eventyard.transports._socket import Socket
 from eventyard.transports._subscribers import Said
 from eventyard.transports._wire import live_address
-from eventyard.transports.base import Commit, Feed, Published, Sink, Wish
+from eventyard.transports.base import Caller, Commit, Feed, Published, Sink, Wish
 from eventyard.transports.http import HttpTransport, published, sent
 
 _CONNECT_S: Final = 10.0
 #: A gateway takes messages of 128 KB; what is larger goes over HTTP.
 MOST_BYTES: Final = 100_000
-_UNKNOWN: Final = 401
+_REFUSALS: Final = (400, 401, 403)
+_LISTEN: Final = "events:subscribe"
 #: An export without an end leaves out the last seconds; one ends at now at the latest.
 _UNTIL: Final = ("until", "9999-01-01T00:00:00Z")
 
@@ -49,12 +51,16 @@ class WebSocketTransport(HttpTransport):
         self._socket: Socket | None = None
         self._opening = asyncio.Lock()
         self._backoff = Backoff(settings.reconnect)
+        self._may_listen = True
 
     async def connect(self) -> None:
         """Find the platform, and open the connection."""
         await super().connect()
         try:
             await self.socket()
+        except PermissionDeniedError:
+            # Who may publish and not listen does so over HTTP.
+            self._may_listen = False
         except BaseException:
             await self.close()
             raise
@@ -97,10 +103,30 @@ class WebSocketTransport(HttpTransport):
         try:
             return await self._handshake(credentials)
         except EventRouterError as error:
-            refused = error.details.get("status") == _UNKNOWN
-            if not refused or not self.calls.credentials.renew(credentials):
+            if error.details.get("status") not in _REFUSALS:
                 raise
-        return await self._handshake(await self.calls.credentials.headers())
+            self.calls.credentials.renew(credentials)
+            fresh = await self._known(error)
+        return await self._handshake(fresh)
+
+    async def _known(self, refusal: EventRouterError) -> dict[str, str]:
+        """
+        Return credentials that are worth another try; raise why there are none.
+
+        Gateways say of a handshake no more than that it was refused; over HTTP the
+        platform says whom it knows, and what they may do.
+        """
+        who = await self.whoami()
+        fresh = await self.calls.credentials.headers()
+        if not _may_listen(who):
+            raise PermissionDeniedError(
+                f"Listening needs the scope {_LISTEN}, and this key has "
+                f"{', '.join(sorted(who.scopes))}. An administrator can make another.",
+                details={"scope": _LISTEN},
+            ) from refusal
+        if not self.calls.credentials.is_renewable:
+            raise refusal
+        return fresh
 
     async def _handshake(self, credentials: Mapping[str, str]) -> Socket:
         import aiohttp
@@ -127,7 +153,7 @@ class WebSocketTransport(HttpTransport):
         """Append a commit over the connection, or over HTTP where it is large."""
         events = [sent(event, own_id=commit.own_ids) for event in commit.events]
         message = {"type": "publish", "events": events, "key": commit.key}
-        if len(dumps(message).encode()) > MOST_BYTES:
+        if not self._may_listen or len(dumps(message).encode()) > MOST_BYTES:
             return await super().publish(commit)
         told = await self._ask(message)
         return [published(one) for one in told["events"]]
@@ -201,3 +227,10 @@ class WebSocketTransport(HttpTransport):
             if page["cursor"] is None:
                 return
             place = page["cursor"]
+
+
+def _may_listen(who: Caller) -> bool:
+    # Or to some topics alone.
+    return who.has_permission(_LISTEN) or any(
+        scope.startswith(f"{_LISTEN}:") for scope in who.scopes
+    )

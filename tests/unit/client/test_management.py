@@ -43,33 +43,32 @@ async def manage(client):
 """
 
 
+class Worker:
+    """Whose handler gave events up, and is given them again."""
+
+    def __init__(self):
+        self.done = asyncio.Queue()
+
+    async def work(self, event):
+        await self.done.put(event.payload)
+
+
 async def bury(client, *payloads):
     for payload in payloads:
-        await client.bury(client.event("job.due", payload), "work", "no luck", 3)
-
-
-def worker():
-    """Return a handler by the name that dead letters are for, and what it gets."""
-    done = asyncio.Queue()
-
-    async def work(event):
-        await done.put(event)
-
-    work.__qualname__ = "work"
-    return work, done
+        event = client.event("job.due", payload)
+        await client.bury(event, Worker.work.__qualname__, "no luck", 3)
 
 
 def test_the_documents_block_shows_what_is_there_and_retries_what_failed(capsys):
     async def test(client):
         names = {}
         exec(_SEED, names)
-        work, done = worker()
-        async with client.subscribe("job.*", work):
+        worker = Worker()
+        async with client.subscribe("job.*", worker.work):
             await client.publish("user.created", {"id": 1})
             await bury(client, {"n": 1})
             await names["manage"](client)
-            again = await done.get()
-        assert again.payload == {"n": 1}
+            assert await worker.done.get() == {"n": 1}
         assert await client.transport.dead_letters() == []
 
     with_client(test, client_id="c-1")
@@ -169,11 +168,11 @@ def test_events_are_retried_by_their_own_ids_and_nothing_by_none():
         await bury(client, {"n": 1}, {"n": 2})
         manager = ManagementAgent(client)
         wanted = (await manager.get_dead_letter_queue())[0]
-        work, done = worker()
-        async with client.subscribe("job.due", work):
+        worker = Worker()
+        async with client.subscribe("job.due", worker.work):
             assert await manager.retry_failed_events([]) == 0
             assert await manager.retry_failed_events([wanted.event.id] * 2) == 1
-            assert (await done.get()).payload == {"n": 2}
+            assert await worker.done.get() == {"n": 2}
         (left,) = await manager.get_dead_letter_queue()
         assert left.payload == {"n": 1}
 
