@@ -1,5 +1,7 @@
 """What tests of asynchronous code share: a loop each, conditions to wait for, a clock."""
 
+# ruff: noqa: ASYNC110 - conditions are what tests wait for
+
 from __future__ import annotations
 
 import asyncio

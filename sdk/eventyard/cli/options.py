@@ -75,11 +75,15 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # Whoever read has enough, as `head` has; nothing is left to say to them.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _say_no_more()
             raise typer.Exit(_READER_GONE) from None
 
     return run
+
+
+def _say_no_more() -> None:
+    """Let what is still to be printed go nowhere: who read has enough, as `head` has."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(error: EventRouterError) -> NoReturn:

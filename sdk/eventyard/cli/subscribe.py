@@ -100,48 +100,26 @@ async def _handle(
 
     url, key = where
     auth = {"type": "api_key", "key": key} if key else None
-    client = EventRouterClient(url=url, auth=auth)
-    counting = _Counting(show, count)
-    client.on_error(counting.failed)
-    async with client:
-        subscription = client.subscribe(topics, counting, **options)
-        async with subscription:
-            err.print(f"subscribed to {', '.join(topics)}", markup=False)
-            await counting.over.wait()
-    if counting.broken is not None:
-        raise counting.broken
-    return counting.failures
+    failed = handled = 0
+    async with (
+        EventRouterClient(url=url, auth=auth) as client,
+        client.subscribe(topics, **options) as subscription,
+    ):
+        err.print(f"subscribed to {', '.join(topics)}", markup=False)
+        # An event counts as handled, for a durable name, when the next is asked for.
+        async for event in subscription:
+            failed += not await _done(show, event)
+            handled += 1
+            if handled == count:
+                break
+    return failed
 
 
-class _Counting:
-    """Shows so many events, and counts what failed."""
-
-    def __init__(self, show: Show, count: int | None) -> None:
-        self._show = show
-        self._left = count
-        self.over = asyncio.Event()
-        self.failures = 0
-        self.broken: BrokenPipeError | None = None
-
-    async def __call__(self, event: Event) -> None:
-        if self.over.is_set():
-            # It is not handled, so a durable subscription has to bring it again.
-            await asyncio.Event().wait()
-        try:
-            await self._show(event)
-        except BrokenPipeError as error:
-            self.broken = error
-            self.over.set()
-        finally:
-            self._count()
-
-    def _count(self) -> None:
-        if self._left is not None:
-            self._left -= 1
-            if self._left == 0:
-                self.over.set()
-
-    def failed(self, error: Exception, _: Event) -> None:
-        """Tell that a command failed; the next event has its turn."""
-        self.failures += 1
-        err.print(f"{error}", style="red", markup=False, soft_wrap=True)
+async def _done(show: Show, event: Event) -> bool:
+    """Handle an event; where its command fails that is told, and the next is due."""
+    try:
+        await show(event)
+    except EventRouterError as error:
+        err.print(str(error), style="red", markup=False, soft_wrap=True)
+        return False
+    return True

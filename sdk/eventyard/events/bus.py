@@ -197,7 +197,9 @@ class EventBus:
                 # It had to wait: whoever is next was called meanwhile.
                 return None
             if several and (
-                getrefcount(stand_in) != untouched or copy_context() != tidy
+                stand_in.asked
+                or getrefcount(stand_in) != untouched
+                or copy_context() != tidy
             ):
                 return _UNTIDY
         return None
@@ -239,7 +241,7 @@ class EventBus:
         found = (
             event
             for event in reversed(self._history)
-            if (kind is None or event.type == kind) and _fits(event, filters)
+            if (kind is None or event.type == kind) and event.matches_filter(**filters)
         )
         return list(islice(found, max(limit, 0)))
 
@@ -293,10 +295,6 @@ async def _any(handled: Any) -> None:
     """Await what a handler returned, where it can be awaited."""
     if isawaitable(handled):
         await handled
-
-
-def _fits(event: Event, filters: dict[str, Any]) -> bool:
-    return all(getattr(event, name, None) == value for name, value in filters.items())
 
 
 #: The bus of this process.

@@ -52,19 +52,22 @@ class Stepping:
         try:
             with handling(cause):
                 await called(getattr(saga, step.name), event)
-            _check(saga)
         except (CircuitOpenError, NotHandledError):
             # It waits, and is done when it may be.
             raise
         except Exception as error:  # noqa: BLE001 - the saga is undone, then it is told
-            _restore(saga, before)
-            saga.compensate()
-            saga.reason = f"{type(error).__name__}: {error}"
-            return error
+            failed: Exception | None = error
+        else:
+            failed = None
         finally:
             renewing.cancel()
             await asyncio.wait([renewing])
-        return None
+        fault = _fault(saga, before)
+        failed = failed or fault
+        if failed is not None:
+            saga.compensate()
+            saga.reason = f"{type(failed).__name__}: {failed}"
+        return failed
 
     async def _renew(self, instance: Instance, step: str, event: Event) -> None:
         """Hold a step for longer than a lease, while it takes longer."""
@@ -85,15 +88,25 @@ class Stepping:
             if self.is_held(instance, key):
                 # Should they be gone, it is done when the lease is over.
                 return False
-            others = [one for one in instance.begun if self.is_held(instance, one)]
-            if others:
+            other = next((one for one in instance.begun if one != key), None)
+            if other is not None and not instance.holds(other):
                 # One step of a saga at a time: each sees what the others left.
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_LOOK_S)
+                pause = await self._wait_for(instance, other, pause)
             elif await instance.begin(step, event, self.clock()):
                 return True
             await instance.refresh()
         return False
+
+    async def _wait_for(self, instance: Instance, other: str, pause: float) -> float:
+        """Let another client do a step, or do it where that is gone."""
+        begun = instance.begun[other]
+        if self.is_held(instance, other):
+            await asyncio.sleep(pause)
+        elif other == UNDO:
+            await self.undo(instance)
+        else:
+            await self.do(instance, instance.definition.step(begun.step), begun.event)
+        return min(pause * 2, _LONGEST_LOOK_S)
 
     def is_held(self, instance: Instance, key: str) -> bool:
         """Tell whether another client has begun a step, and is at it still."""
@@ -146,16 +159,18 @@ class Stepping:
             saga.not_undone = [*getattr(saga, "not_undone", []), told]
 
 
-def _check(saga: Any) -> None:
-    """Raise ValidationError where an attribute cannot be kept."""
+def _fault(saga: Any, before: str) -> ValidationError | None:
+    """Tell of an attribute that cannot be kept; all are then as they were before."""
     for name, value in attributes(saga).items():
         try:
             dumps(value)
         except ValidationError as error:
-            raise ValidationError(
+            _restore(saga, before)
+            return ValidationError(
                 f"The saga's attribute {name} is {error.message}: name it _{name} if it "
                 "need not be kept."
-            ) from None
+            )
+    return None
 
 
 def _restore(saga: Any, before: str) -> None:

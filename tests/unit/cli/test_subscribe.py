@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import threading
 import time
 
@@ -34,7 +35,8 @@ def subscribed(url):
             target=lambda: ended.append(CliRunner().invoke(app, words))
         )
         thread.start()
-        asyncio.run(tell(url, thread, events))
+        if events:
+            asyncio.run(tell(url, thread, events))
         thread.join(20)
         assert ended[0].exit_code == status, ended[0].output
         return ended[0]
@@ -121,3 +123,28 @@ def test_a_bad_pattern_is_told(url):
     done = CliRunner().invoke(app, ["subscribe", "a..b", "--url", url])
     assert done.exit_code == 1
     assert "invalid_subscription" in done.stderr
+
+
+def test_ctrl_c_ends_it_quietly(process):
+    waiting = process("subscribe", "a", "--url", "memory://nobody")
+    assert waiting.stderr.readline() == "subscribed to a\n"
+
+    waiting.send_signal(signal.SIGINT)
+
+    assert waiting.wait(20) == 130
+    assert waiting.stderr.read() == ""
+
+
+def test_a_reader_that_goes_away_ends_it_and_loses_no_event(subscribed, monkeypatch):
+    def gone(_):
+        raise BrokenPipeError
+
+    durable = ("a", "--json", "--durable", "reader", "--count", 1)
+    subscribed(*durable, events=[("a", 0)])
+    with monkeypatch.context() as broken:
+        broken.setattr("eventyard.cli.subscribe.print_line", gone)
+        broken.setattr("eventyard.cli.options._say_no_more", lambda: None)
+        subscribed(*durable, events=[("a", 1)], status=141)
+
+    again = subscribed(*durable)
+    assert json.loads(again.stdout)["payload"] == 1

@@ -1,5 +1,7 @@
 """Questions and answers, and the histories of things."""
 
+# ruff: noqa: A004 - its name there
+
 from __future__ import annotations
 
 import asyncio

@@ -10,8 +10,10 @@ from eventyard.core.errors import ConnectionError  # noqa: A004
 from eventyard.management import ManagementAgent
 from tests.unit.client.running import with_client
 
-#: As the document writes it; what it imports is given.
+#: As the document writes it, with this package in the place of its own.
 _SEED = """
+from eventyard import ManagementAgent
+
 async def manage(client):
     # Create management agent
     manager = ManagementAgent(client)
@@ -59,7 +61,7 @@ async def bury(client, *payloads):
 
 def test_the_documents_block_shows_what_is_there_and_retries_what_failed(capsys):
     async def test(client):
-        names = {"ManagementAgent": ManagementAgent}
+        names = {}
         exec(_SEED, names)
         worker = Worker()
         async with client.subscribe("job.*", worker.work):

@@ -1,5 +1,7 @@
 """What is on its way out: in order, in commits, again where that may help, or told."""
 
+# ruff: noqa: ASYNC110 - as in tests/awaiting.py
+
 from __future__ import annotations
 
 import asyncio

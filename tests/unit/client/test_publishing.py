@@ -1,5 +1,7 @@
 """Publishing over the router in this process."""
 
+# ruff: noqa: A004, PT012 - its name there; blocks that fail
+
 from __future__ import annotations
 
 import asyncio

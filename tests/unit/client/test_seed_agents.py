@@ -6,12 +6,13 @@ import asyncio
 
 import pytest
 
-from eventyard import agents
-from eventyard.client import EventRouterClient
+from eventyard import EventRouterClient, event_handler
 from eventyard.core import ulid
 from eventyard.transports.memory import Broker
 
 _AGENT = '''
+from eventyard import EventEnabledAgent
+
 class MyAgent(EventEnabledAgent):
     """Agent with built-in event support."""
 
@@ -46,6 +47,8 @@ class MyAgent(EventEnabledAgent):
 '''
 
 _ORCHESTRATOR = '''
+from eventyard import OrchestratorMixin
+
 class WorkflowOrchestrator(OrchestratorMixin):
     """Orchestrator with event coordination."""
 
@@ -82,12 +85,8 @@ class WorkflowOrchestrator(OrchestratorMixin):
 
 def run(block, act):
     """Define what a block defines, and do something with it over a fresh router."""
-    # What the document imports, and `event_handler`, which it uses without.
-    names = {
-        "EventEnabledAgent": agents.EventEnabledAgent,
-        "OrchestratorMixin": agents.OrchestratorMixin,
-        "event_handler": agents.event_handler,
-    }
+    # The document uses this without a line that brings it.
+    names = {"event_handler": event_handler}
     exec(compile(block, "seed", "exec"), names)
     name = ulid.new_ulid()
 

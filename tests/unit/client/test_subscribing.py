@@ -1,5 +1,7 @@
 """Subscribing over the router in this process."""
 
+# ruff: noqa: PERF401, PT012 - what came is seen while it comes
+
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,7 @@
 """Windows of event time."""
 
+# ruff: noqa: PERF401 - as above
+
 from __future__ import annotations
 
 import asyncio
