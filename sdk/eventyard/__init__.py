@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from eventyard.version import VERSION
 
 if TYPE_CHECKING:
+    from eventyard.agents import EventEnabledAgent, OrchestratorMixin, event_handler
     from eventyard.client import EventRouterClient
     from eventyard.core.errors import (
         AuthenticationError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
     from eventyard.core.event import Event
     from eventyard.events import EventBus, EventType, event_bus
+    from eventyard.management import ManagementAgent
     from eventyard.patterns.encryption import DecryptionError
     from eventyard.patterns.handling import CircuitOpenError
     from eventyard.patterns.saga import Saga, compensates
