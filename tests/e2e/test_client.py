@@ -10,17 +10,57 @@ from collections import Counter
 import aiohttp
 import pytest
 
-from eventyard.core.errors import InvalidRequestError, PublishError
+from eventyard.core.errors import (
+    ConnectionError,  # noqa: A004 - its name there
+    InvalidRequestError,
+    NotFoundError,
+    PublishError,
+)
 from eventyard.transports import _wire
 from eventyard.transports.base import Wish
 from tests.behaviours import Heard, Place, every_behaviour, until
 from tests.e2e.cutting import Cutter
+from tests.e2e.running import free_port
 
 
 @pytest.mark.parametrize("transport", ["http", "websocket"])
 @every_behaviour
 def test_over(running, transport, does):
     asyncio.run(does(Place({"transport": transport, "url": running.address})))
+
+
+def by_iam(running, **changes):
+    """What a client is told to call the platform's function itself."""
+    connection = {
+        "endpoint_url": f"http://127.0.0.1:{running.emulator_port}",
+        "region_name": "us-east-1",
+        "aws_access_key_id": "test",
+        "aws_secret_access_key": "test",
+    }
+    return {"url": "aws://dev", "connection": {**connection, **changes}}
+
+
+@every_behaviour
+def test_by_iam(running, does):
+    asyncio.run(does(Place(by_iam(running))))
+
+
+def test_a_stage_that_is_not_there_is_told(running):
+    async def connect():
+        client = Place({**by_iam(running), "url": "aws://nowhere"}).client()
+        with pytest.raises(NotFoundError, match="eventyard-nowhere-api"):
+            await client.connect()
+
+    asyncio.run(connect())
+
+
+def test_an_account_that_is_away_is_told(running):
+    async def connect():
+        away = by_iam(running, endpoint_url=f"http://127.0.0.1:{free_port()}")
+        with pytest.raises(ConnectionError, match="AWS does not answer"):
+            await Place(away).client().connect()
+
+    asyncio.run(connect())
 
 
 @pytest.mark.parametrize(

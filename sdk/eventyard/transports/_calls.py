@@ -52,11 +52,11 @@ class Question:
 class Calls:
     """Asks a platform; made for one loop, and closed with it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, base: str | None = None) -> None:
         self.settings = settings
         self.credentials = Credentials(settings.auth)
         #: Where the platform begins, without a slash at the end.
-        self.base = next(_wire.bases(settings.url))
+        self.base = next(_wire.bases(settings.url)) if base is None else base
         self.config: Mapping[str, Any] = {}
         self.version = _wire.HIGHEST
         self._session: aiohttp.ClientSession | None = None

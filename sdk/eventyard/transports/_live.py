@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from eventyard.core import ulid
 from eventyard.core.errors import EventRouterError, ValidationError
 from eventyard.core.event import Event
+from eventyard.transports._ending import ended
 from eventyard.transports._polling import Progress
 from eventyard.transports._subscribers import Said
 from eventyard.transports.base import Delivery, Feed, Sink, Wish
@@ -165,9 +166,8 @@ class LiveFeed(Feed):
 
     async def close(self) -> None:
         """End it."""
-        if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        task, self._task = self._task, None
+        await ended(task)
         await self._live.leave(self)
 
 

@@ -19,6 +19,7 @@ from eventyard.core.event import Event
 from eventyard.core.jsontext import dumps
 from eventyard.settings import Reconnect
 from eventyard.transports._backoff import Backoff
+from eventyard.transports._ending import ended
 from eventyard.transports.base import Delivery, Feed, Sink, Watched, Wish
 
 _LOGGER: Final = logging.getLogger("eventyard.transports")
@@ -178,6 +179,5 @@ class PollingFeed(Feed):
 
     async def close(self) -> None:
         """End it."""
-        if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        task, self._task = self._task, None
+        await ended(task)

@@ -44,11 +44,13 @@ class HttpTransport(Transport):
 
     name = "http"
 
-    def __init__(self, settings: Settings, client_id: str) -> None:
+    def __init__(
+        self, settings: Settings, client_id: str, calls: Calls | None = None
+    ) -> None:
         super().__init__()
         self.client_id = client_id
         self.settings = settings
-        self.calls = Calls(settings)
+        self.calls = calls or Calls(settings)
         self._feeds: set[Feed] = set()
 
     async def connect(self) -> None:
