@@ -300,3 +300,14 @@ def test_the_doctor_finds_what_was_not_delivered(eventyard, broken):
     assert "! dead letters: 3 were not delivered" in told.stdout
     assert "→ See why with `eventyard dlq list`" in told.stdout
     assert "! key: none is asked for" in told.stdout
+
+
+def test_what_prints_json_anyway_may_be_asked_for_it(eventyard, broken):
+    (newest, *_) = json.loads(eventyard("dlq", "list", "--json").stdout)
+    shown = eventyard("dlq", "show", newest["id"], "--json")
+    assert json.loads(shown.stdout)["id"] == newest["id"]
+    event = eventyard("event", newest["event_id"], "--json")
+    assert json.loads(event.stdout)["id"] == newest["event_id"]
+    assert json.loads(eventyard("queues", "dead", "live", "--json").stdout) == []
+    told = json.loads(eventyard("queues", "redrive", "live", "--json").stdout)
+    assert told["redriven"] == 0

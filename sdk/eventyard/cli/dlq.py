@@ -9,6 +9,7 @@ import typer
 from eventyard.cli.http import Api, quoted
 from eventyard.cli.options import (
     LOCAL,
+    AlwaysJson,
     AsJson,
     Key,
     Url,
@@ -65,6 +66,7 @@ def _row(letter: dict[str, Any]) -> tuple[object, ...]:
 
 def show_letter(
     letter_id: Annotated[str, typer.Argument(help="An id, as `list` shows it.")],
+    _json: AlwaysJson = True,
     url: Url = LOCAL,
     key: Key = "",
 ) -> None:

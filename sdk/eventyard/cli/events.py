@@ -14,6 +14,7 @@ from rich.text import Text
 from eventyard.cli.http import Api, quoted
 from eventyard.cli.options import (
     LOCAL,
+    AlwaysJson,
     AsJson,
     Filters,
     Key,
@@ -128,6 +129,7 @@ def _short(payload: Any) -> str:
 
 def event(
     event_id: Annotated[str, typer.Argument(help="An id, as evt_...")],
+    _json: AlwaysJson = True,
     url: Url = LOCAL,
     key: Key = "",
 ) -> None:

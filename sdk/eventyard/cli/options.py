@@ -43,6 +43,8 @@ Key = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+#: Of what prints JSON anyway: who says so always need not know which that is.
+AlwaysJson = Annotated[bool, typer.Option("--json", hidden=True)]
 Topics = Annotated[
     str, typer.Option("--topics", help="Patterns with commas: user.*,a.**")
 ]

@@ -9,9 +9,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from eventyard.cli.http import Api
+from eventyard.cli.http import Api, quoted
 from eventyard.cli.options import (
     LOCAL,
+    AlwaysJson,
     AsJson,
     Key,
     Url,
@@ -115,18 +116,27 @@ def _queue_row(queue: dict[str, Any]) -> tuple[Any, ...]:
 def dead_letters(
     queue: Annotated[str, typer.Argument(help="relay, routing or live.")],
     limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+    _json: AlwaysJson = True,
     url: Url = LOCAL,
     key: Key = "",
 ) -> None:
     """Show what died in a queue, and why, as JSON."""
-    path = f"api/v1/queues/{queue}/dead-letters"
+    path = f"api/v1/queues/{quoted(queue)}/dead-letters"
     print_json(Api(url, key).get(path, [("limit", str(limit))])["dead_letters"])
 
 
-def redrive(queue: str, url: Url = LOCAL, key: Key = "") -> None:
+def redrive(
+    queue: Annotated[str, typer.Argument(help="relay, routing or live.")],
+    as_json: AsJson = False,
+    url: Url = LOCAL,
+    key: Key = "",
+) -> None:
     """Send what died in a queue on its way again."""
-    done = Api(url, key).post(f"api/v1/queues/{queue}/redrive")
-    out.print(f"[green]redriven[/] {done['redriven']}")
+    done = Api(url, key).post(f"api/v1/queues/{quoted(queue)}/redrive")
+    if as_json:
+        print_json(done)
+    else:
+        out.print(f"[green]redriven[/] {done['redriven']}")
     for failure in done["failed"]:
         line = f"stays {failure['id']}: {failure['reason']}"
         err.print(line, style="red", markup=False)
