@@ -302,6 +302,22 @@ async def a_closed_subscription_hears_nothing_more(at: Place) -> None:
 
 
 @behaviour
+async def a_durable_subscription_that_has_had_nothing_yet_misses_nothing(
+    at: Place,
+) -> None:
+    name, heard = f"new-{at.mark}", Heard()
+    async with at.client() as client:
+        client.on(at.topic("a"), durable=name)(Heard())
+        await client.connect()
+    async with at.client() as client:
+        await client.publish(at.topic("a"), {"n": 1})
+        client.on(at.topic("a"), durable=name)(heard)
+        await client.connect()
+        await heard.come_to(1)
+    assert heard.numbers == [1]
+
+
+@behaviour
 async def a_durable_subscription_misses_nothing_while_it_is_away(at: Place) -> None:
     first, second = Heard(), Heard()
     name = f"durable-{at.mark}"

@@ -13,7 +13,7 @@ from eventyard.core.event import Event
 from eventyard.patterns.desk import Desk
 from eventyard.patterns.handling import Opener, Registration, called
 from eventyard.patterns.positions import Position
-from eventyard.transports.base import Transport, Wish
+from eventyard.transports.base import Feed, Transport, Wish
 
 _LOGGER: Final = logging.getLogger("eventyard.client")
 ErrorHandler = Callable[[Exception, Event], Awaitable[object] | object]
@@ -85,10 +85,20 @@ class Subscribing:
             self.registered.append(registration)
         try:
             wish = await self._wish(registration, desk)
-            registration.feed = await self.transport.subscribe(wish, desk.take)
+            feed = await self.transport.subscribe(wish, desk.take)
+            registration.feed = feed
+            await self._keep_start(registration, wish, feed)
         except BaseException:
             del self._desks[registration]
             raise
+
+    async def _keep_start(
+        self, registration: Registration, wish: Wish, feed: Feed
+    ) -> None:
+        """Let a durable subscription that is new miss nothing from here on."""
+        name = registration.durable
+        if name is not None and wish.cursor is None and feed.begins is not None:
+            await self.transport.keep_position(name, feed.begins)
 
     async def _wish(self, registration: Registration, desk: Desk) -> Wish:
         wish, name = registration.wish, registration.durable

@@ -154,6 +154,7 @@ class MemoryFeed(Feed):
 
     def open(self) -> None:
         """Begin: with what is missed since its cursor, where it has one."""
+        self.begins = self._broker.last
         self._broker.matcher.add(self, self.wish.topics, self.wish.filter)
         if self.wish.cursor is not None:
             for one in self._broker.since(self.wish.cursor):

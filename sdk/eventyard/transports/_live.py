@@ -133,7 +133,7 @@ class LiveFeed(Feed):
             self._is_stale = True
             raise
         if self.cursor is None:
-            self.cursor = str(told["cursor"])
+            self.cursor = self.begins = str(told["cursor"])
         elif told.get("recovered") is False:
             self._begins = str(told["cursor"])
 

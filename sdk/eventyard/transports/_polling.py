@@ -124,6 +124,9 @@ class PollingFeed(Feed):
     async def open(self, reconnect: Reconnect, watched: Watched) -> None:
         """Begin; what is published from here on is delivered. Raises SubscriptionError."""
         first = await self._poll(self._wish, self._progress.id, 0)
+        told = next(iter(frames_of(first)), ("", "nothing"))
+        # With data it says where that is, and not what it came behind.
+        self.begins = None if told[1] else told[0]
         self._task = asyncio.create_task(self._run(first, reconnect, watched))
 
     async def _run(self, text: str, reconnect: Reconnect, watched: Watched) -> None:

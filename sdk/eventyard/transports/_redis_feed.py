@@ -69,7 +69,7 @@ class RedisFeed(Feed):
         self._client_id = client_id
         self._wish = wish
         self._sink = sink
-        self._cursor = start
+        self._cursor = self.begins = start
         self._matcher = Matcher([(self.id, wish.topics, wish.filter)])
         self._task: asyncio.Task[None] | None = None
         self._beaten_at = 0.0

@@ -66,6 +66,8 @@ class Feed(ABC):
 
     #: What the router calls it.
     id: str
+    #: Where it began, if it was not told: all that is published since comes behind.
+    begins: str | None = None
 
     @abstractmethod
     async def close(self) -> None:

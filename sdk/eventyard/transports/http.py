@@ -230,7 +230,8 @@ class HttpTransport(Transport):
         """Return who is subscribed: clients, webhooks and queues."""
         found = []
         async for page in self._pages("/api/v1/subscriptions"):
-            found += [_subscribed(one) for one in page["subscriptions"]]
+            live = page.get("live", ())
+            found += [_subscribed(one) for one in (*page["subscriptions"], *live)]
         return found
 
     async def _pages(self, path: str, *query: tuple[str, str]) -> AsyncIterator[Any]:
