@@ -24,20 +24,13 @@ def test_over(running, transport, does):
 
 
 @pytest.mark.parametrize(
-    ("transport", "longest_s", "publishers"),
-    [
-        ("websocket", 0.15, 8),
-        # Each of its calls needs a while without a cut.
-        pytest.param("http", 0.6, 3, marks=pytest.mark.soak),
-    ],
+    "transport", ["websocket", pytest.param("http", marks=pytest.mark.soak)]
 )
-def test_a_hundred_cuts_lose_nothing_and_double_nothing(
-    running, transport, longest_s, publishers
-):
-    asyncio.run(a_hundred_cuts(running, transport, longest_s, publishers))
+def test_a_hundred_cuts_lose_nothing_and_double_nothing(running, transport):
+    asyncio.run(a_hundred_cuts(running, transport))
 
 
-async def a_hundred_cuts(running, transport, longest_s, publishers):
+async def a_hundred_cuts(running, transport):
     """Publish and listen through a proxy that cuts everything again and again."""
     place = Place({})
     topic, heard = place.topic("a"), Heard()
@@ -49,17 +42,18 @@ async def a_hundred_cuts(running, transport, longest_s, publishers):
         async with place.client("listener") as listener, place.client("p") as client:
             listener.on(topic)(heard)
             await listener.connect()
-            stop = asyncio.Event()
+            sent, stop = [], asyncio.Event()
             loads = [
-                asyncio.create_task(load(client, topic, stop))
-                for _ in range(publishers)
+                asyncio.create_task(load(client, topic, sent, stop)) for _ in range(8)
             ]
-            while cutter.cuts < 100:
-                await until(lambda: cutter.is_used)
-                await asyncio.sleep(chance.uniform(0, longest_s))
+            for _ in range(100):
+                # However slow all is, something comes through from cut to cut.
+                before = len(sent)
+                await until(lambda: len(sent) > before and cutter.is_used)  # noqa: B023
+                await asyncio.sleep(chance.uniform(0, 0.1))
                 cutter.cut()
             stop.set()
-            sent = [name for names in await asyncio.gather(*loads) for name in names]
+            await asyncio.gather(*loads)
             await until(lambda: len(heard) >= len(sent))
             # What is published last comes behind whatever might come twice.
             await client.publish(topic, {"last": True})
@@ -69,18 +63,15 @@ async def a_hundred_cuts(running, transport, longest_s, publishers):
     logged = running.logged(topic).values()
     names = [one["payload"]["name"] for one in logged if "name" in one["payload"]]
     assert sorted(names) == sorted(sent)
-    assert len(sent) > 100, "too little flowed"
     print(transport, len(sent), "events,", cutter.cuts, "cuts")
 
 
-async def load(client, topic, stop):
-    """Publish until told to stop; return the names of what was accepted."""
-    names = []
+async def load(client, topic, sent, stop):
+    """Publish until told to stop; note the names of what was accepted."""
     while not stop.is_set():
         name = uuid.uuid4().hex
         await published(client, topic, name)
-        names.append(name)
-    return names
+        sent.append(name)
 
 
 async def published(client, topic, name):
