@@ -15,19 +15,20 @@ from eventyard.transports import _wire
 from eventyard.transports.base import Wish
 from tests.behaviours import Heard, Place, every_behaviour, until
 from tests.e2e.cutting import Cutter
+from tests.e2e.running import in_a_loop
 
 
 @pytest.mark.parametrize("transport", ["http", "websocket"])
 @every_behaviour
 def test_over(running, transport, does):
-    asyncio.run(does(Place({"transport": transport, "url": running.address})))
+    in_a_loop(lambda: does(Place({"transport": transport, "url": running.address})))
 
 
 @pytest.mark.parametrize(
     "transport", ["websocket", pytest.param("http", marks=pytest.mark.soak)]
 )
 def test_a_hundred_cuts_lose_nothing_and_double_nothing(running, transport):
-    asyncio.run(a_hundred_cuts(running, transport))
+    in_a_loop(lambda: a_hundred_cuts(running, transport))
 
 
 async def a_hundred_cuts(running, transport):
@@ -87,7 +88,7 @@ async def published(client, topic, name):
 
 
 def test_more_than_a_connection_brings_is_read_from_the_log(running):
-    asyncio.run(away_for_long(running))
+    in_a_loop(lambda: away_for_long(running))
 
 
 async def away_for_long(running):
@@ -115,7 +116,7 @@ async def away_for_long(running):
 
 
 def test_a_client_from_before_there_were_versions_is_served(running):
-    asyncio.run(an_older_client(running))
+    in_a_loop(lambda: an_older_client(running))
 
 
 async def an_older_client(running):
@@ -150,7 +151,7 @@ def test_a_version_that_is_not_spoken_is_refused_with_what_to_do(running, monkey
     monkeypatch.setattr(_wire, "HIGHEST", 2)
     place = Place({"transport": "websocket", "url": running.address})
     with pytest.raises(InvalidRequestError, match="update the platform"):
-        asyncio.run(place.client().connect())
+        in_a_loop(lambda: place.client().connect())
 
     told = running.request("GET", "/api/v1/stats", eventyard_version="2")
     assert told[0] == 400
