@@ -464,6 +464,32 @@ async def a_client_knows_who_it_is_and_how_the_router_does(at: Place) -> None:
 
 
 @behaviour
+async def what_is_encrypted_is_read_by_who_has_the_key(at: Place) -> None:
+    heard, blind = Heard(), Heard()
+    sealed = {"encryption": {"key": b"k" * 32}}
+    async with at.client(**sealed) as client, at.client() as other:
+        client.on(at.topic("a"))(heard)
+        other.on(at.topic("a"))(blind)
+
+        @client.respond(at.topic("double"))
+        def double(event: Event) -> dict[str, Any]:
+            return {"n": event.payload["n"] * 2}
+
+        await client.connect()
+        await other.connect()
+        await client.publish(at.topic("a"), {"n": 1})
+        await heard.come_to(1)
+        await blind.come_to(1)
+        told = await client.request(at.topic("double"), {"n": 2}, timeout=10)
+        stream = client.event_stream(f"sealed-{at.mark}")
+        await stream.append(at.topic("opened"), {"n": 5})
+        (opened,) = await stream.read()
+    assert heard.numbers == [1]
+    assert "n" not in blind[0].payload
+    assert (told.payload, opened.payload) == ({"n": 4}, {"n": 5})
+
+
+@behaviour
 async def a_slow_handler_holds_up_no_other_and_gets_all_in_order(at: Place) -> None:
     slow, quick = Heard(), Heard()
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.api._endpoint import Call, Routes
 from chalicelib.api._parameters import CURSOR, Parameter, limit
 from eventyard.core.errors import NotFoundError
+from eventyard.core.wire import dumps
+
+if TYPE_CHECKING:
+    from chalicelib.events.log import EventLog
+    from chalicelib.subscriptions.rows import Row
 
 routes = Routes(__name__)
 READ: Final = "events:subscribe"
@@ -16,8 +22,10 @@ _ONE: Final = _PATH + "/{dead_id}"
 _LIMIT: Final = limit(50, highest=200)
 _OF: Final = Parameter("subscription", "Those of one subscription.")
 _EVENTS: Final = Parameter(
-    "events", "Whether each comes with its event.", "flag", default=False
+    "events", "Whether each comes with its event, up to 4 MB.", "flag", default=False
 )
+#: What events may weigh in one answer.
+_MOST_BYTES: Final = 4_000_000
 #: How many one call retries or throws away.
 _MOST: Final = 500
 
@@ -37,12 +45,21 @@ def list_dead_letters(call: Call) -> Any:
     )
     shown = [show(row) for row in rows]
     if call.take(_EVENTS):
-        log = call.platform.log
-        for one, row in zip(shown, rows, strict=True):
-            event = log.find(row.place)
-            if event is not None:
-                one["event"] = log.fetched(event).to_dict()
+        _add_events(call.platform.log, shown, rows)
     return {"dead_letters": shown, "cursor": cursor}
+
+
+def _add_events(log: EventLog, shown: list[Any], rows: Sequence[Row]) -> None:
+    left = _MOST_BYTES
+    for one, row in zip(shown, rows, strict=True):
+        found = log.find(row.place)
+        event = log.fetched(found).to_dict() if found else None
+        # Lambda answers with at most 6 MB, and counts what it writes.
+        left -= len(dumps(dumps(event)))
+        if left < 0:
+            return
+        if event is not None:
+            one["event"] = event
 
 
 @routes.post(

@@ -47,6 +47,16 @@ def test_it_is_listed_with_its_reason_and_its_event(http, platform, event_id):
     assert http.get(f"{PATH}/{letter['id']}").json()["event"]["id"] == event_id
 
 
+def test_a_page_has_no_more_events_than_an_answer_may_weigh(http, platform):
+    for _ in range(3):
+        large = {"type": "a", "payload": {"text": "x" * 1_900_000}}
+        bury(http, ids(publish(platform, large))[0])
+
+    page = letters(http, "?events=true")
+
+    assert ["event" in one for one in page] == [True, True, False]
+
+
 def test_told_twice_it_is_one(http, event_id):
     assert bury(http, event_id).json()["id"] == bury(http, event_id).json()["id"]
     assert len(letters(http)) == 1

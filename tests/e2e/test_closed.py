@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from tests.behaviours import Place
 from tests.e2e.following import deliver, insight_of, pull
 from tests.e2e.listener import Watcher
 from tests.e2e.outside import SECRET, USUAL
-from tests.e2e.running import ROOT, RunningPlatform, wait_until
+from tests.e2e.running import ROOT, RunningPlatform, in_a_loop, wait_until
 from tests.github import NUMBER, REPOSITORY
 from tests.githubserver import TOKEN, GitHub
 from tests.pulls import added, file
@@ -153,7 +152,7 @@ def test_bedrock_reads_pull_requests_and_the_rules_do_where_it_fails(
 
 @pytest.mark.parametrize("transport", ["http", "websocket"])
 def test_a_client_is_who_its_key_says_and_may_do_no_more(closed, transport):
-    asyncio.run(a_client_with_a_key(closed, transport))
+    in_a_loop(lambda: a_client_with_a_key(closed, transport))
 
 
 async def a_client_with_a_key(closed: RunningPlatform, transport: str) -> None:
@@ -184,4 +183,4 @@ def test_a_wrong_key_is_told_as_that(closed, transport, secret):
             async with place.client() as client:
                 await client.publish(place.topic("a"), {})
 
-    asyncio.run(come_in())
+    in_a_loop(come_in)

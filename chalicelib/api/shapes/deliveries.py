@@ -59,7 +59,7 @@ class ListedDeadLetter(DeadLetter):
 
     event: Event | None = Field(
         default=None,
-        description="There where `events` asks for it, unless its retention has ended.",
+        description="There where `events` asks for it, up to 4 MB, and it is still kept.",
     )
 
 

@@ -30,6 +30,7 @@ _THE_PLATFORMS: Final = ("attempts", "last_error")
 #: Where the payload of a large event lies that came without it.
 _ELSEWHERE: Final = "api/v1/events/"
 _PAGE: Final = 200
+_DEAD: Final = "/api/v1/dead-letters"
 _LONGEST_NAME: Final = 200
 _LONGEST_ERROR: Final = 4_000
 
@@ -191,25 +192,36 @@ class HttpTransport(Transport):
             "error": error[:_LONGEST_ERROR],
             "attempts": attempts,
         }
-        await self.calls.ask_again(Question("POST", "/api/v1/dead-letters", body))
+        await self.calls.ask_again(Question("POST", _DEAD, body))
 
     async def dead_letters(self, limit: int = 50) -> list[DeadLetter]:
         """Return dead letters, those of the newest events first."""
         found: list[DeadLetter] = []
-        async for page in self._pages("/api/v1/dead-letters", ("events", "true")):
-            found += [_letter(one) for one in page["dead_letters"] if one.get("event")]
+        most = min(max(limit, 1), _PAGE)
+        async for page in self._pages(_DEAD, ("events", "true"), most=most):
+            whole = [await self._with_event(one) for one in page["dead_letters"]]
+            found += [_letter(one) for one in whole if one["event"]]
             if len(found) >= limit:
                 break
         return found[:limit]
+
+    async def _with_event(self, letter: dict[str, Any]) -> dict[str, Any]:
+        """Return a letter with its event, which large ones come without; or None."""
+        if "event" in letter:
+            return letter
+        path = f"{_DEAD}/{quote(letter['id'], safe='')}"
+        try:
+            told: dict[str, Any] = await self.calls.ask_again(Question("GET", path))
+        except NotFoundError:  # somebody retried it meanwhile
+            return {**letter, "event": None}
+        return told
 
     async def retry(self, ids: Sequence[str]) -> int:
         """Deliver dead letters again."""
         if not ids:
             return 0
         body = {"ids": list(ids)}
-        told = await self.calls.ask(
-            Question("POST", "/api/v1/dead-letters/retry", body)
-        )
+        told = await self.calls.ask(Question("POST", f"{_DEAD}/retry", body))
         if told["failed"]:
             raise NotFoundError(told["failed"][0]["reason"], details=dict(told))
         return int(told["retried"])
@@ -234,11 +246,13 @@ class HttpTransport(Transport):
             found += [_subscribed(one) for one in (*page["subscriptions"], *live)]
         return found
 
-    async def _pages(self, path: str, *query: tuple[str, str]) -> AsyncIterator[Any]:
+    async def _pages(
+        self, path: str, *query: tuple[str, str], most: int = _PAGE
+    ) -> AsyncIterator[Any]:
         cursor: str | None = ""
         while cursor is not None:
             here = (("cursor", cursor),) if cursor else ()
-            asked = (("limit", str(_PAGE)), *query, *here)
+            asked = (("limit", str(most)), *query, *here)
             page = await self.calls.ask_again(Question("GET", path, query=asked))
             yield page
             cursor = page["cursor"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
@@ -18,8 +19,9 @@ Reaction = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 class PlatformServer:
     """Answers as `react` says, or else with what is usual."""
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.prefix = prefix
+        self._tls = tls
         self.config: dict[str, Any] = CONFIG
         self.scopes = ["admin"]
         self.requests: list[web.Request] = []
@@ -37,7 +39,7 @@ class PlatformServer:
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()
         self.port = site._server.sockets[0].getsockname()[1]
         return self
@@ -47,7 +49,8 @@ class PlatformServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}{self.prefix}"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://127.0.0.1:{self.port}{self.prefix}"
 
     def asked(self, path: str) -> list[web.Request]:
         return [one for one in self.requests if one.path == self.prefix + path]

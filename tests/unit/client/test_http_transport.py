@@ -457,3 +457,35 @@ async def test_a_payload_that_was_left_behind_is_fetched(server):
     await until(lambda: len(got) == 3)
     assert [one.payload for one in got] == [{"n": 1}, None, None]
     await made.close()
+
+
+@running
+async def test_dead_letters_come_page_by_page_with_their_events(server):
+    def letter(number: int, **more: Any) -> dict[str, Any]:
+        told = {"id": f"d/{number}", "reason": "x", "tries": 2, "subscription": "c/h"}
+        return {**told, "last_attempt_at": "2026-01-01T00:00:00Z", **more}
+
+    pages = {
+        None: [[letter(1, event=event(1)), letter(2)], "next"],
+        "next": [[letter(3), letter(4), letter(5, event=event(5))], None],
+    }
+    singles = {"d/2": event(2), "d/3": None}
+
+    async def react(request: web.Request) -> Any:
+        name = request.path.removeprefix("/api/v1/dead-letters").strip("/")
+        if request.path.endswith("config"):
+            return None
+        if not name:
+            letters, cursor = pages[request.query.get("cursor")]
+            return web.json_response({"dead_letters": letters, "cursor": cursor})
+        if name not in singles:
+            return failure(404, "not_found")
+        return web.json_response({**letter(2), "event": singles[name]})
+
+    server.react = react
+    made = await connected(server)
+    found = await made.dead_letters(3)
+    assert [one.event.id for one in found] == ["e1", "e2", "e5"]
+    assert found[0].last_error == "x"
+    assert [one.event.id for one in await made.dead_letters(1)] == ["e1"]
+    assert server.asked("/api/v1/dead-letters")[0].query["limit"] == "3"
