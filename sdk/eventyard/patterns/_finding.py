@@ -71,7 +71,7 @@ class Finding:
         self, definition: Definition, event: Event, own: list[str]
     ) -> Instance:
         """Begin a saga, or return the one that has begun with what this is about."""
-        keys = [*own, event.correlation_id or event.id, event.id]
+        keys = [*own, event.correlation_id or event.id]
         address = definition.address(keys[0])
         found = await self.find(definition, address)
         if found is None:

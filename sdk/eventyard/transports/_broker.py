@@ -21,6 +21,8 @@ MOST_REMEMBERED: Final = 10_000
 _MOST_WAITING: Final = 10_000
 _MOST_DEAD: Final = 10_000
 _MOST_CLAIMS: Final = 10_000
+#: So long after it was cancelled a feed that goes on is cancelled again.
+_AGAIN_S: Final = 0.1
 
 
 class Broker:
@@ -204,9 +206,10 @@ class MemoryFeed(Feed):
         task, self._task = self._task, None
         if task is None or task is asyncio.current_task():
             return
-        if is_running(self._loop):
+        while is_running(self._loop) and not task.done():
+            # A handler may take a cancellation for something else, and go on.
             task.cancel()
-            await asyncio.wait([task])
+            await asyncio.wait([task], timeout=_AGAIN_S)
 
 
 def is_running(loop: asyncio.AbstractEventLoop) -> bool:

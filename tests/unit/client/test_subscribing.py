@@ -263,6 +263,27 @@ async def test_a_handler_that_never_ends_is_cut_off(monkeypatch):
 
 
 @awaited
+async def test_a_handler_that_takes_its_cancellation_for_something_else_is_ended(
+    monkeypatch,
+):
+    monkeypatch.setattr("eventyard.client._PATIENCE_S", 0.01)
+    client, cut = EventRouterClient(url=address()), []
+
+    @client.on("x")
+    async def stubborn(event):
+        while len(cut) < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cut.append(event.payload)
+
+    async with client:
+        await client.publish_batch([("x", 1), ("x", 2)])
+        await turns()
+    assert cut == [1, 1, 1]
+
+
+@awaited
 async def test_iterating_ends_with_the_subscription_behind_what_waits():
     async with EventRouterClient(url=address()) as client:
         got = []
