@@ -79,7 +79,7 @@ def test_the_packages_program_runs(capsys):
 
     exec(source, {})
 
-    assert '"type":"order.placed"' in capsys.readouterr().out
+    assert "mail.asked {'to': 'Ada'} because of evt_" in capsys.readouterr().out
 
 
 def test_changelogs_and_package_agree_on_the_version():
