@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import (
-    AbstractEventLoop,
     CancelledError,
     Task,
     current_task,
@@ -12,7 +11,7 @@ from asyncio import (
 )
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from dataclasses import dataclass
 from enum import Enum
 from inspect import isawaitable
@@ -136,12 +135,19 @@ class EventBus:
             while len(waiting) < most:
                 # Handlers see what the publisher's context variables say, and change
                 # nothing of it.
-                context = copy_context()
-                told = context.run(self._drive, loop, event, left, context)
-                if told is None:
-                    break
-                if told is not _UNTIDY:
-                    waiting.append(told)
+                context, stand_in = copy_context(), StandIn()
+                handling = self._handle(event, left, stand_in)
+                enter(loop, stand_in)
+                try:
+                    first = context.run(handling.send, None)
+                except StopIteration as ended:
+                    if ended.value is None:
+                        break
+                else:
+                    task = becomes_task(handling, first, loop, stand_in, context)
+                    waiting.append(task)
+                finally:
+                    leave(loop, stand_in)
         except BaseException:
             self._leave({*waiting})
             raise
@@ -150,35 +156,15 @@ class EventBus:
                 enter(loop, publisher)
         return waiting
 
-    def _drive(
-        self,
-        loop: AbstractEventLoop,
-        event: Event,
-        left: Iterator[Subscriber],
-        context: Context,
-    ) -> Any:
-        """
-        Call handlers, one after the other; None: all were called.
-
-        It returns when one begins to wait, with its task; and when one leaves something
-        to the next that is not for it: a context variable, or its current task.
-        """
-        stand_in = StandIn()
-        handling = self._handle(event, left, stand_in)
-        enter(loop, stand_in)
-        try:
-            waits_for = handling.send(None)
-        except StopIteration as ended:
-            return ended.value
-        else:
-            return becomes_task(handling, waits_for, loop, stand_in, context)
-        finally:
-            leave(loop, stand_in)
-
     async def _handle(
         self, event: Event, left: Iterator[Subscriber], stand_in: StandIn
     ) -> object:
-        """Await handlers, one after the other; the first that waits is the last."""
+        """
+        Await handlers, one after the other; None: all were called.
+
+        The first that waits is the last; so is one that leaves something to the next
+        that is not for it: a context variable, or its current task.
+        """
         # Where there is no next one, nothing can be left to it.
         several = length_hint(left) > 1
         tidy, untouched = copy_context() if several else None, getrefcount(stand_in)
