@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib import config, health
+from chalicelib import config, health, wire
 from chalicelib.auth import require_topics
 from chalicelib.backbone import Backbone
-from eventyard import __version__
+from eventyard.core.errors import NotFoundError
+from eventyard.version import VERSION
 
 if TYPE_CHECKING:
     from chalicelib.aws import Item
@@ -83,9 +84,20 @@ class Platform(Backbone):
                 bury=self._dead.bury,
                 put_off=self._put_off,
                 chore=self._leave,
+                publish_again=self._publish_again,
                 tally=self.tally,
             ),
         )
+
+    def _publish_again(self, place: str, client: str, key: str, by: str) -> None:
+        from chalicelib.events.publication import again_for
+
+        event = self.log.find(place)
+        if event is None:
+            raise NotFoundError("Its event's retention has ended.")
+        draft = again_for(self.log.whole(event), client)
+        # Schemas that came since are no reason to keep it from who had it before.
+        self.events.publish([draft], by=by, idempotency_key=key, vetted=True)
 
     @cached_property
     def graphs(self) -> Graphs:
@@ -226,14 +238,15 @@ class Platform(Backbone):
         return self.log.fetched(event).view()
 
     def _publish_for(
-        self, connection: Connection, events: list[Any]
+        self, connection: Connection, events: list[Any], key: Any
     ) -> list[dict[str, Any]]:
-        from chalicelib.events.drafts import drafts_of
+        from chalicelib.events.drafts import check_idempotency_key, drafts_of
 
         drafts = drafts_of(events)
+        check_idempotency_key(key)
         topics = [draft.event.type for draft in drafts]
         require_topics(PUBLISH, connection.may_publish, topics)
-        told = self.events.publish(drafts, by=connection.client_id)
+        told = self.events.publish(drafts, by=connection.client_id, idempotency_key=key)
         return [one.to_dict() for one in told]
 
     def health(self) -> dict[str, Any]:
@@ -260,10 +273,11 @@ class Platform(Backbone):
     def public_config(self) -> dict[str, Any]:
         """Return what pages and clients need to know before they know anything."""
         return {
-            "version": __version__,
+            "version": VERSION,
             "stage": self.settings.stage,
             "auth": self.settings.auth,
             "live_url": self.settings.live_url,
+            "wire": {"lowest": wire.LOWEST, "highest": wire.HIGHEST},
         }
 
     def sweep(self) -> dict[str, int]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.live.delivery import Delivery
     from chalicelib.live.gateway import Gateway
     from chalicelib.live.store import ConnectionStore
+    from chalicelib.positions import PositionStore
     from chalicelib.tickets import TicketStore
     from chalicelib.tokens import TokenReader
 
@@ -65,6 +66,13 @@ class Foundation:
         from chalicelib.tickets import TicketStore
 
         return TicketStore(self.table)
+
+    @cached_property
+    def positions(self) -> PositionStore:
+        """Return the places that clients keep."""
+        from chalicelib.positions import PositionStore
+
+        return PositionStore(self.table)
 
     @cached_property
     def tokens(self) -> TokenReader:

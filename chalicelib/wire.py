@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from eventyard.core import ulid
-from eventyard.core.errors import EventRouterError
+from eventyard.core.errors import EventRouterError, InvalidRequestError
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps, from_cloudevent, loads, to_cloudevent
+
+#: The versions of HTTP and WebSocket messages that are spoken here.
+LOWEST: Final = 1
+HIGHEST: Final = 1
+#: How a call says which one it speaks; who says none speaks the lowest.
+VERSION_HEADER: Final = "eventyard-version"
 
 #: The CloudEvents extension for an event's place in the log, a ULID.
 SEQUENCE: Final = "sequence"
@@ -23,6 +29,18 @@ UNREADABLE: Final = (
     TypeError,
     AttributeError,
 )
+
+
+def check_version(said: str | None) -> None:
+    """Raise InvalidRequestError unless a caller's version is spoken here."""
+    if said is None or said in map(str, range(LOWEST, HIGHEST + 1)):
+        return
+    raise InvalidRequestError(
+        f"The versions {LOWEST} to {HIGHEST} are spoken here, not {said!r:.20}: update "
+        "the package `eventyard`, or the platform, whichever is older.",
+        code="unsupported_version",
+        details={"lowest": LOWEST, "highest": HIGHEST},
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,7 +274,8 @@ def _stage(stage: Path) -> Path:
             set(names) - _JOBS if Path(folder) == jobs else ignore(folder, names)
         ),
     )
-    shutil.copy(package / "__init__.py", stage / "vendor/eventyard/__init__.py")
+    for name in ("__init__.py", "version.py"):
+        shutil.copy(package / name, stage / "vendor/eventyard")
     shutil.copy(ROOT / "app.py", stage / "app.py")
     (stage / "requirements.txt").write_text("")
     config = json.loads((stage / ".chalice" / "config.json").read_text())

@@ -31,6 +31,8 @@ class Request(NamedTuple):
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    #: The path with the query, as they were sent.
+    target: str = ""
 
     @property
     def json(self) -> Any:
@@ -118,7 +120,12 @@ def _read(handler: BaseHTTPRequestHandler, loopback: Loopback) -> Request:
     body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
     headers = {name.lower(): value for name, value in handler.headers.items()}
     request = Request(
-        handler.command, parts.path, dict(parse_qsl(parts.query)), headers, body
+        handler.command,
+        parts.path,
+        dict(parse_qsl(parts.query)),
+        headers,
+        body,
+        handler.path,
     )
     loopback.note(request)
     return request

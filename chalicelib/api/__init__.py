@@ -6,6 +6,7 @@ from typing import Final
 
 from chalicelib.api import (
     archive,
+    clients,
     dead_letters,
     documents,
     events,
@@ -41,6 +42,7 @@ FAMILIES: Final = (
     subscriptions,
     dead_letters,
     replays,
+    clients,
     sources,
     archive,
     graphs,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from chalicelib.api._schemas import Schema, schemas_of
 from chalicelib.live.messages import MESSAGES, QUERY, TOPIC, Message
-from eventyard import __version__
+from eventyard.version import VERSION
 
 _CHANNELS: Final = {
     "dashboard": "All traffic, as a page shows it.",
@@ -36,7 +36,7 @@ def document(live_url: str) -> Schema:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Eventyard, live",
-            "version": __version__,
+            "version": VERSION,
             "description": _ABOUT,
             "license": {"name": "MIT"},
         },

@@ -14,6 +14,7 @@ from chalicelib import telemetry
 from chalicelib.api._parameters import Parameter
 from chalicelib.auth import Principal
 from chalicelib.bootstrap import Platform, platform
+from chalicelib.wire import VERSION_HEADER, check_version
 from eventyard.core.errors import (
     AuthenticationError,
     ConflictError,
@@ -47,6 +48,7 @@ _STATUS: Final = {
     TimeoutError: 504,
 }
 _JSON: Final = "application/json"
+CONFIG: Final = "/api/v1/config"
 Shape = TypeVar("Shape", bound="BaseModel")
 
 
@@ -221,11 +223,20 @@ class Routes:
         return decorate
 
 
+def has_version(address: Address) -> bool:
+    """Tell whether a version that is not spoken is refused there."""
+    # The one address that tells which are spoken answers everybody.
+    return address.path.startswith("/api/v1/") and address.path != CONFIG
+
+
 def _answer(
     request: Request, address: Address, parameters: Mapping[str, str]
 ) -> Response:
     try:
-        call = Call(request, platform(), _principal(request, address.scope))
+        principal = _principal(request, address.scope)
+        if has_version(address):
+            check_version(request.headers.get(VERSION_HEADER))
+        call = Call(request, platform(), principal)
         # Chalice hands path parameters on as they stood in the address.
         decoded = {name: unquote(value) for name, value in parameters.items()}
         _check_lengths(decoded)

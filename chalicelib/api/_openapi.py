@@ -11,11 +11,11 @@ from http import HTTPStatus
 from types import ModuleType
 from typing import Any, Final
 
-from chalicelib.api._endpoint import Address, Faults
+from chalicelib.api._endpoint import Address, Faults, has_version
 from chalicelib.api._parameters import Parameter
 from chalicelib.api._schemas import Schema, schemas_of
 from chalicelib.api.shapes import shape
-from eventyard import __version__
+from eventyard.version import VERSION
 
 _JSON: Final = "application/json"
 _FAILURE: Final = "errors.Failure"
@@ -67,7 +67,7 @@ def document(families: Iterable[ModuleType]) -> Schema:
         "openapi": "3.1.0",
         "info": {
             "title": "Eventyard",
-            "version": __version__,
+            "version": VERSION,
             "description": _ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
@@ -228,7 +228,8 @@ def _description(address: Address, more: str) -> str:
 
 def _failures(address: Address) -> dict[int, str]:
     found = [500, 503]
-    if address.query or address.headers or address.bodies:
+    takes = address.query or address.headers or address.bodies
+    if takes or has_version(address):
         found += [400]
     if address.scope is not None:
         found += [401, 403]

@@ -89,7 +89,9 @@ TOPICS: Final = Parameter(
     "topics", "Topic patterns with commas between; all topics without.", many=True
 )
 FILTER: Final = Parameter(
-    "filter", "A condition as `field:op:value`; all of several must hold.", many=True
+    "filter",
+    "A condition as `field:op:value`, or a filter in JSON; all of several must hold.",
+    many=True,
 )
 CURSOR: Final = Parameter("cursor", "Where the page before this one ended.", "cursor")
 SINCE: Final = Parameter("since", "Nothing older than this time.", "moment")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.api._endpoint import Call, Routes
 from chalicelib.api._parameters import CURSOR, Parameter, limit
 from eventyard.core.errors import NotFoundError
+from eventyard.core.wire import dumps
+
+if TYPE_CHECKING:
+    from chalicelib.events.log import EventLog
+    from chalicelib.subscriptions.rows import Row
 
 routes = Routes(__name__)
 READ: Final = "events:subscribe"
@@ -15,6 +21,11 @@ _PATH: Final = "/api/v1/dead-letters"
 _ONE: Final = _PATH + "/{dead_id}"
 _LIMIT: Final = limit(50, highest=200)
 _OF: Final = Parameter("subscription", "Those of one subscription.")
+_EVENTS: Final = Parameter(
+    "events", "Whether each comes with its event, up to 4 MB.", "flag", default=False
+)
+#: What events may weigh in one answer.
+_MOST_BYTES: Final = 4_000_000
 #: How many one call retries or throws away.
 _MOST: Final = 500
 
@@ -22,7 +33,7 @@ _MOST: Final = 500
 @routes.get(
     _PATH,
     scope=READ,
-    query=(_OF, _LIMIT, CURSOR),
+    query=(_OF, _EVENTS, _LIMIT, CURSOR),
     answer="deliveries.DeadLetterPage",
 )
 def list_dead_letters(call: Call) -> Any:
@@ -32,7 +43,46 @@ def list_dead_letters(call: Call) -> Any:
     rows, cursor = call.platform.subscribed.dead_letters.page(
         call.principal, call.take(_OF), call.take(CURSOR), call.take(_LIMIT)
     )
-    return {"dead_letters": [show(row) for row in rows], "cursor": cursor}
+    shown = [show(row) for row in rows]
+    if call.take(_EVENTS):
+        _add_events(call.platform.log, shown, rows)
+    return {"dead_letters": shown, "cursor": cursor}
+
+
+def _add_events(log: EventLog, shown: list[Any], rows: Sequence[Row]) -> None:
+    left = _MOST_BYTES
+    for one, row in zip(shown, rows, strict=True):
+        found = log.find(row.place)
+        event = log.fetched(found).to_dict() if found else None
+        # Lambda answers with at most 6 MB, and counts what it writes.
+        left -= len(dumps(dumps(event)))
+        if left < 0:
+            return
+        if event is not None:
+            one["event"] = event
+
+
+@routes.post(
+    _PATH,
+    scope=READ,
+    body="deliveries.NewDeadLetter",
+    answer="deliveries.DeadLetter",
+    status=201,
+    also={404: "There is no such event."},
+)
+def bury(call: Call) -> Any:
+    """
+    Tell that a handler in a client gave an event up.
+
+    A retry publishes the event again, to that client alone: with a new id, the header
+    `retry-of`, and the client as its `target`.
+    """
+    from chalicelib.api.shapes.deliveries import NewDeadLetter
+    from chalicelib.subscriptions.dead import Buried, show
+
+    wish = Buried(**call.body(NewDeadLetter).model_dump())
+    service = call.platform.subscribed.dead_letters
+    return show(service.bury(wish, call.principal))
 
 
 @routes.get(_ONE, scope=READ, answer="deliveries.DeadLetterWithEvent")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from chalice.app import Response
 
-from chalicelib.api._endpoint import Call, Routes, answer_json
+from chalicelib.api._endpoint import CONFIG, Call, Routes, answer_json
 from chalicelib.api._parameters import limit
 
 routes = Routes(__name__)
@@ -36,7 +36,7 @@ def health(call: Call) -> Response:
     return answer_json(found, 503 if found["status"] == "unhealthy" else 200)
 
 
-@routes.get("/api/v1/config", answer="operations.Config")
+@routes.get(CONFIG, answer="operations.Config")
 def config(call: Call) -> Any:
     """Tell pages and clients where the live address is."""
     return call.platform.public_config()

@@ -33,9 +33,11 @@ def cloud_drafts_of(members: Iterable[Any]) -> list[Draft]:
     return _each(members, _cloud_draft)
 
 
-def check_idempotency_key(key: str | None) -> str | None:
+def check_idempotency_key(key: Any) -> str | None:
     """Return the `Idempotency-Key`, or raise InvalidRequestError."""
-    if key is not None and not _KEY.fullmatch(key):
+    if key is None:
+        return None
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise InvalidRequestError(
             "Idempotency-Key must be 1 to 256 visible ASCII characters."
         )

@@ -80,6 +80,24 @@ def named(drafts: Sequence[Draft], key: str) -> list[Event]:
     return [draft.event for draft in drafts]
 
 
+def again_for(event: Event, client: str) -> Draft:
+    """
+    Return an event once more, for one client alone, as another fact.
+
+    It has a new id, as every event in the log; the header `retry-of` tells the old one.
+    """
+    attributes = {n: v for n, v in event.attributes.items() if n != "reply_to"}
+    again = event.copy(
+        target=client,
+        headers={**event.headers, "retry-of": event.id},
+        attributes=attributes,
+        # Whoever retries it wants it delivered, however old it is.
+        ttl=None,
+        expires_at=None,
+    )
+    return Draft(again, own_id=False)
+
+
 def published(event: Event, *, deduplicated: bool) -> Published:
     """Return what the publisher of an event is told."""
     return Published(event.id, event.to_dict()["timestamp"], deduplicated)

@@ -14,8 +14,9 @@ from eventyard.core import ulid
 from eventyard.core.errors import EventRouterError, InvalidRequestError
 from eventyard.core.wire import dumps, loads
 
-#: Publishes raw events for a connection; returns what the publisher is told of each.
-PublishFor = Callable[[Connection, list[Any]], list[dict[str, Any]]]
+#: Publishes raw events for a connection, with the key that names the call, if any;
+#: returns what the publisher is told of each.
+PublishFor = Callable[[Connection, list[Any], Any], list[dict[str, Any]]]
 #: Answers one type of message: a value, then frames.
 Handler = Callable[[Connection, Any], list[Any]]
 #: API Gateway takes no larger message; an emulator may.
@@ -96,7 +97,8 @@ class Conversation:
         events = message.get("events", [message.get("event")])
         if not isinstance(events, list):
             raise InvalidRequestError("events must be a list.")
-        told = self.publish(connection, [_completed(e, connection) for e in events])
+        completed = [_completed(event, connection) for event in events]
+        told = self.publish(connection, completed, message.get("key"))
         results = [{**one, "status": _status(one)} for one in told]
         if "events" in message:
             return [{"type": "published", "events": results}]

@@ -191,6 +191,7 @@ QUERY: Final = {
     "cursor": "The highest that the last connection brought: what was missed since is sent.",
     "ticket": "From `POST /api/v1/tickets`, for browsers: it works once.",
     "token": "An API key or a token, where no header can be sent.",
+    "v": "Which version of these messages it speaks; the lowest, unless it says.",
     "frames": "`batch`: messages share frames, as arrays of up to 32 KB.",
     "events": "For a dashboard: topic patterns with commas between.",
     "repository": "For pull requests: of this one alone, `owner/name`.",

@@ -25,7 +25,7 @@ from chalicelib.live.store import (
 from chalicelib.live.subscriptions import Subscription, dashboard_subscription
 from chalicelib.live.watching import Watching
 from chalicelib.telemetry import log_error
-from chalicelib.wire import Placed, cloud, placed_of
+from chalicelib.wire import Placed, check_version, cloud, placed_of
 from eventyard.core.errors import (
     AuthenticationError,
     EventRouterError,
@@ -110,6 +110,7 @@ class LiveService:
         principal = self.gatekeeper.identify(event.get("headers") or {}, query)
         channel = query.get("channel") or next(iter(CHANNELS))
         principal.require(CHANNELS.get(channel, SCOPE))
+        check_version(query.get("v"))
         if channel not in CHANNELS:
             raise InvalidRequestError(
                 f"There is no channel {channel}; there are {', '.join(CHANNELS)}."

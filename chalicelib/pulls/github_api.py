@@ -11,7 +11,6 @@ from typing import Any, Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from chalicelib.outbound import CallFailedError, Outbound, Reply
-from eventyard import __version__
 from eventyard.core import moments
 from eventyard.core.errors import (
     AuthenticationError,
@@ -20,6 +19,7 @@ from eventyard.core.errors import (
     UnavailableError,
 )
 from eventyard.core.wire import loads
+from eventyard.version import VERSION
 
 #: GitHub lists no more files of one pull request.
 MOST_FILES: Final = 3_000
@@ -236,7 +236,7 @@ class GitHubApi:
             headers={
                 "Accept": "application/vnd.github+json",
                 "Authorization": f"Bearer {self.token}",
-                "User-Agent": f"Eventyard/{__version__}",
+                "User-Agent": f"Eventyard/{VERSION}",
                 "X-GitHub-Api-Version": "2022-11-28",
             },
             body=b"" if method == "POST" else None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chalicelib.auth import Principal
+from chalicelib.auth import Principal, fingerprint
 from chalicelib.aws import Item
 from chalicelib.subscriptions.courier import Courier, Parcel
 from chalicelib.subscriptions.model import Subscription
@@ -15,12 +15,30 @@ from chalicelib.subscriptions.rows import Row, Rows
 from chalicelib.subscriptions.service import SCOPE, Tell
 from chalicelib.subscriptions.store import SubscriptionStore, from_item
 from chalicelib.subscriptions.store import row_key as subscription_key
-from eventyard.core.errors import NotFoundError
+from chalicelib.wire import Placed
+from eventyard.core import moments
+from eventyard.core.errors import EventRouterError, NotFoundError
 from eventyard.core.topics import compile_pattern
 
 #: How many letters one call looks at while it searches those of one subscription.
 _LOOKED_AT: Final = 2_000
 _PAGE: Final = 25
+
+
+#: Place, client, key, and who asked for it.
+PublishAgain = Callable[[str, str, str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """What a client tells of an event that its handler gave up."""
+
+    event_id: str
+    source: str | None
+    #: `<client id>/<handler>`.
+    subscription: str
+    error: str
+    attempts: int
 
 
 @dataclass(slots=True)
@@ -31,7 +49,39 @@ class DeadLetterService:
     rows: Rows
     courier: Courier
     tell: Tell
+    #: Returns an event's place by its id and source.
+    locate: Callable[[str, str | None], Placed]
+    #: Publishes an event once more: its place, to which client, and a key.
+    publish_again: PublishAgain
     clock: Callable[[], float] = time.time
+
+    def bury(self, wish: Buried, by: Principal) -> Row:
+        """
+        Note that a handler in a client gave an event up; again is once.
+
+        Raises NotFoundError where the caller may not see the event.
+        """
+        placed = self.locate(wish.event_id, wish.source)
+        attempt = {
+            "at": moments.at(self.clock()),
+            "status": None,
+            "error": wish.error,
+            "duration_ms": 0,
+        }
+        row = Row(
+            placed.place,
+            wish.subscription,
+            placed.event.type,
+            placed.event.id,
+            status="dead",
+            tries=wish.attempts,
+            attempts=(attempt,),
+        )
+        if not _visible(row, by):
+            # Whoever may not read it is not told that it exists.
+            raise NotFoundError(f"There is no event {wish.event_id}.")
+        self.rows.write([row])
+        return row
 
     def page(
         self, by: Principal, subscription: str | None, cursor: str | None, limit: int
@@ -80,16 +130,41 @@ class DeadLetterService:
         Returns how many are on their way, and why others are not: those stay.
         """
         wanted = list(rows)
+        clients = [row for row in wanted if row.client is not None]
+        again, failed = self._retry_of_clients(clients, by)
+        sent, missing = self._retry_of_subscriptions(
+            [row for row in wanted if row.client is None]
+        )
+        if again or sent:
+            self.tell("dead_letters.retried", by, _told([*again, *sent]))
+        return len(again) + len(sent), [*failed, *missing]
+
+    def _retry_of_clients(
+        self, rows: Iterable[Row], by: Principal
+    ) -> tuple[list[Row], list[Item]]:
+        again: list[Row] = []
+        failed: list[Item] = []
+        for row in rows:
+            try:
+                self.publish_again(row.place, str(row.client), _key(row), by.id)
+            except EventRouterError as error:
+                failed.append({"id": row.id, "reason": error.message})
+            else:
+                again.append(row)
+        self.rows.revive(again)
+        return again, failed
+
+    def _retry_of_subscriptions(
+        self, wanted: list[Row]
+    ) -> tuple[list[Row], list[Item]]:
         keys = {subscription_key(row.subscription) for row in wanted}
         found = self.rows.table.get_many(keys)
         known = {sk: from_item(item) for (_, sk), item in found.items()}
         going = [row for row in wanted if row.subscription in known]
         for start in range(0, len(going), _PAGE):
             self._send(going[start : start + _PAGE], known)
-        if going:
-            self.tell("dead_letters.retried", by, _told(going))
         failed = [row for row in wanted if row.subscription not in known]
-        return len(going), [
+        return going, [
             {"id": row.id, "reason": "Its subscription was removed."} for row in failed
         ]
 
@@ -113,6 +188,12 @@ class DeadLetterService:
         return len(gone)
 
 
+def _key(row: Row) -> str:
+    # The letter, and when it died: dead again, it may be tried again.
+    died = row.attempts[-1]["at"] if row.attempts else ""
+    return f"retry-{fingerprint(f'{row.id} {died}')}"
+
+
 def show(row: Row) -> Item:
     """Return what people are told of a dead letter, or of a delivery."""
     last = row.attempts[-1] if row.attempts else {}
@@ -125,6 +206,7 @@ def show(row: Row) -> Item:
         "reason": last.get("error"),
         "last_status": last.get("status"),
         "last_attempt_at": last.get("at"),
+        "tries": row.tries,
         "attempts": list(row.attempts),
     }
 

@@ -44,6 +44,7 @@ class Needs:
     bury: Callable[[str, Any, str], None]
     put_off: Later
     chore: Callable[[Item], None]
+    publish_again: Callable[[str, str, str, str], None]
     tally: Tally
 
 
@@ -178,7 +179,14 @@ class Subscribed:
         """Return the verbs of dead letters."""
         from chalicelib.subscriptions.dead import DeadLetterService
 
-        return DeadLetterService(self.store, self.rows, self.courier, self._tell)
+        return DeadLetterService(
+            self.store,
+            self.rows,
+            self.courier,
+            self._tell,
+            self.needs.locate,
+            self.needs.publish_again,
+        )
 
     @cached_property
     def tracer(self) -> Tracer:

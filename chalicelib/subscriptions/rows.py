@@ -49,7 +49,15 @@ class Row:
     @property
     def id(self) -> str:
         """Return what names it to people: of a dead letter, for one."""
-        return "~".join(filter(None, (self.place, self.subscription, self.replay)))
+        # It stands in addresses, where a slash would part it.
+        parts = (self.place, self.subscription.replace("/", "~"), self.replay)
+        return "~".join(filter(None, parts))
+
+    @property
+    def client(self) -> str | None:
+        """Return the id of the client that gave it up; None: it is a subscription's."""
+        client, slash, _ = self.subscription.partition("/")
+        return client if slash else None
 
     def attempted(self, attempt: Item) -> Row:
         """Return the row with one more attempt."""

@@ -16,10 +16,10 @@ from typing import Any, Final
 from chalicelib.outbound import Answer, CallFailedError, Outbound
 from chalicelib.subscriptions.model import Webhook
 from chalicelib.wire import Placed, cloud, encode, join
-from eventyard import __version__
 from eventyard.core.addresses import AddressRefusedError
 from eventyard.core.errors import SubscriptionError
 from eventyard.core.wire import MEDIA_BATCH, MEDIA_CLOUDEVENT
+from eventyard.version import VERSION
 
 _PREFIX: Final = "whsec_"
 _SECRET_BYTES: Final = range(24, 65)
@@ -104,7 +104,7 @@ class WebhookSender:
             for secret in target.valid_secrets(now.timestamp())
         ]
         return {
-            "User-Agent": f"Eventyard/{__version__}",
+            "User-Agent": f"Eventyard/{VERSION}",
             "webhook-id": message_id,
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(signatures),

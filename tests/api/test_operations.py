@@ -176,7 +176,7 @@ def test_pages_are_told_what_they_need_to_know(http, platform):
     told = http.get("/api/v1/config").json()
 
     assert told == platform.public_config()
-    assert told.keys() == {"version", "stage", "auth", "live_url"}
+    assert told.keys() == {"version", "stage", "auth", "live_url", "wire"}
     assert (told["stage"], told["auth"]) == ("test", "open")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 
@@ -235,3 +236,28 @@ def test_a_position_of_days_ago_is_reached_with_few_reads(http, platform, clock,
 
     assert len(events(answer)) == 8
     assert calls.counted["Query"] < 50
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ({"filter": '{"payload.n":{"$gte":2}}'}, [2, 3]),
+        ({"filter": '{"$or":[{"payload.n":1},{"payload.n":3}]}'}, [1, 3]),
+        ({"filter": ['{"payload.n":{"$gt":1}}', "payload.n:lt:3"]}, [2]),
+        ({"filter": ['{"payload.n":{"$gt":1}}', '{"$not":{"payload.n":2}}']}, [3]),
+    ],
+)
+def test_a_filter_may_be_json(http, platform, begun, query, wanted):
+    publish(platform, *({"type": "a", "payload": {"n": n}} for n in (1, 2, 3)))
+
+    told = ask(http, begun, "wait=0&" + urlencode(query, doseq=True))
+
+    assert [event["payload"]["n"] for event in events(told)] == wanted
+
+
+@pytest.mark.parametrize("text", ["{", '{"a":{"$no":1}}', '{"$or":1}', "{}x"])
+def test_json_that_is_no_filter_is_refused(http, text):
+    told = http.get(f"{PATH}?{urlencode({'wait': 0, 'filter': text})}")
+
+    assert told.status == 400
+    assert told.fault()["code"] == "invalid_subscription"

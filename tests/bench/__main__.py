@@ -8,12 +8,23 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cold, deliver, handler, matching, scan, scrape, way, webhooks
+from tests.bench import (
+    bus,
+    cold,
+    deliver,
+    handler,
+    matching,
+    scan,
+    scrape,
+    way,
+    webhooks,
+)
 
 _PARTS = {
     "cold": cold.measure,
     "handler": handler.measure,
     "matching": matching.measure,
+    "bus": bus.measure,
     "scan": scan.measure,
     "scrape": scrape.measure,
     "way": way.measure,

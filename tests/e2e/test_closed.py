@@ -9,12 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import bedrockserver, github
+from eventyard.core.errors import AuthenticationError, PermissionDeniedError
+from tests import bedrockserver, behaviours, github
 from tests.bedrockserver import Bedrock
+from tests.behaviours import Place
 from tests.e2e.following import deliver, insight_of, pull
 from tests.e2e.listener import Watcher
 from tests.e2e.outside import SECRET, USUAL
-from tests.e2e.running import ROOT, RunningPlatform, wait_until
+from tests.e2e.running import ROOT, RunningPlatform, in_a_loop, wait_until
 from tests.github import NUMBER, REPOSITORY
 from tests.githubserver import TOKEN, GitHub
 from tests.pulls import added, file
@@ -146,3 +148,39 @@ def test_bedrock_reads_pull_requests_and_the_rules_do_where_it_fails(
     assert second["fallback_reason"].startswith("The answer was none, twice")
     assert len(bedrock.requests) == 3
     assert closed.send("/api/v1/pulls", None, {}, "GET")[0] == 401
+
+
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+def test_a_client_is_who_its_key_says_and_may_do_no_more(closed, transport):
+    in_a_loop(lambda: a_client_with_a_key(closed, transport))
+
+
+async def a_client_with_a_key(closed: RunningPlatform, transport: str) -> None:
+    settings = {"transport": transport, "url": closed.address}
+    key = {"type": "api_key", "key": closed.key}
+    place = Place({**settings, "auth": key})
+    async with place.client() as client:
+        who = await client.whoami()
+        assert who.scopes == {"events:subscribe", "events:publish", "pulls:read"}
+        assert who.has_permission("events:publish")
+        assert not who.has_permission("admin")
+        with pytest.raises(PermissionDeniedError, match="admin"):
+            await client.transport.retry(["x"])
+    await behaviours.an_event_arrives_as_it_was_published(place)
+    narrow = {"type": "jwt", "token": lambda: _key(closed, "events:publish:other.*")}
+    async with Place({**settings, "transport": "http", "auth": narrow}).client() as one:
+        with pytest.raises(PermissionDeniedError):
+            await one.publish(place.topic("a"), {})
+
+
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+@pytest.mark.parametrize("secret", ["ey_" + "u" * 43, "a.b.c"])
+def test_a_wrong_key_is_told_as_that(closed, transport, secret):
+    async def come_in() -> None:
+        auth = {"type": "api_key", "key": secret}
+        place = Place({"transport": transport, "url": closed.address, "auth": auth})
+        with pytest.raises(AuthenticationError, match="Give the client a key"):
+            async with place.client() as client:
+                await client.publish(place.topic("a"), {})
+
+    in_a_loop(come_in)

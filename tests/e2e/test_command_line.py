@@ -56,9 +56,39 @@ def test_more_events_than_a_page_holds_are_listed(eventyard, running):
     assert len({event["id"] for event in listed}) == 550
 
 
-def test_status_shows_the_counts(eventyard):
-    assert "Events published" in eventyard("status")
+def test_status_shows_what_the_document_says(eventyard):
+    lines = eventyard("status").splitlines()
+
+    assert lines[0].startswith("Event Router Status: Running")
+    assert lines[1] == "Transport: WebSocket (connected)"
+    labels = [line.partition(":")[0] for line in lines[2:5]]
+    assert labels == ["Events Published", "Active Subscriptions", "Queue Depth"]
     assert json.loads(eventyard("status", "--json"))["connections"] >= 0
+
+
+def test_the_doctor_reaches_all_of_it(eventyard):
+    found = {one["name"]: one for one in json.loads(eventyard("doctor", "--json"))}
+
+    assert found["address"]["state"] == "ok"
+    assert found["live"]["state"] == "ok"
+    assert found["clock"]["state"] == "ok"
+    assert found["version"]["state"] == "ok"
+
+
+def test_an_export_has_what_was_published_in_every_format(eventyard, tmp_path):
+    ids = [
+        json.loads(eventyard("publish", "cli.out", f'{{"n": {n}}}', "--json"))[
+            "event_id"
+        ]
+        for n in range(2)
+    ]
+    last = "2999-01-01T00:00:00"
+
+    for form in ("json", "jsonl", "csv"):
+        file = tmp_path / form
+        narrowed = ("--topics", "cli.out", "--to", last)
+        eventyard("export", "--format", form, "--output", str(file), *narrowed)
+        assert [one in file.read_text() for one in ids] == [True, True]
 
 
 def test_keys_are_made_listed_and_revoked(eventyard):
@@ -87,9 +117,10 @@ def test_nobody_home_is_told_with_what_to_do(eventyard):
     assert "make run" in told
 
 
-def test_monitor_prints_events_as_they_happen(running):
+@pytest.mark.parametrize("narrowed", [("watched.*",), ("--filter", "type:watched.*")])
+def test_monitor_prints_events_as_they_happen(running, narrowed):
     process = subprocess.Popen(
-        [*_COMMAND, "monitor", "watched.*", "--json"],
+        [*_COMMAND, "monitor", *narrowed, "--json"],
         env={**os.environ, "EVENTYARD_URL": running.address},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -105,4 +136,22 @@ def test_monitor_prints_events_as_they_happen(running):
         process.terminate()
 
     assert line["event_id"] in ids
+    assert line["type"] == "watched.x"
     assert line["data"] == {"n": 1}
+
+
+def test_start_is_the_platform_until_ctrl_c(own_platform, tmp_path):
+    port = str(own_platform.port)
+
+    own_platform.start([*_COMMAND, "start", "--port", port])
+
+    assert any("Starting the platform of" in line for line in own_platform.output)
+    done = subprocess.run(
+        [*_COMMAND, "status", "--url", own_platform.address],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.startswith("Event Router Status: Running"), done.stderr
+    assert own_platform.stop() == 0

@@ -335,6 +335,33 @@ def test_a_dead_letter_is_counted_looked_at_and_delivered_once_its_target_is_men
     expect(page.get_by_text("This subscription has no dead letters.")).to_be_visible()
 
 
+def test_what_a_client_s_handler_gave_up_is_shown_and_published_again(
+    page: Page, platform: RunningPlatform
+) -> None:
+    topic, handler = unique("given"), "billing/<b>on paid</b>"
+    event_id = platform.publish(topic, {"n": 1})
+    wish = {"subscription": handler, "error": "no stock", "attempts": 2}
+    told = platform.request(
+        "POST", "/api/v1/dead-letters", {"event_id": event_id, **wish}
+    )
+    assert told[0] == 201
+    page.goto(f"{platform.address}/dead-letters")
+    found = rows(page, "Dead letters", topic)
+    expect(found).to_contain_text(handler)
+    expect(found.get_by_role("link", name=handler)).to_have_count(0)
+    found.click()
+    shown = drawer(page, re.compile("^Dead letter "))
+    expect(shown).to_contain_text("no stock")
+    shown.get_by_role("button", name="Retry").click()
+    page.get_by_role("button", name="Retry 1 dead letter").click()
+    expect(found).to_have_count(0)
+
+    first, again = sorted(platform.logged(topic).values(), key=lambda e: e["id"])
+    assert first["id"] == event_id
+    assert again["target"] == "billing"
+    assert again["headers"] == {"retry-of": event_id}
+
+
 def test_dead_letters_are_chosen_retried_and_purged_by_number(
     page: Page, platform: RunningPlatform, receiver: Receiver
 ) -> None:

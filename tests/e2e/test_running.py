@@ -117,7 +117,7 @@ def test_an_edit_is_redeployed_by_itself(own_platform, tmp_path):
     copy = copied(tmp_path / "project")
     own_platform.root = copy
     own_platform.start()
-    package = copy / "sdk" / "eventyard" / "__init__.py"
+    package = copy / "sdk" / "eventyard" / "version.py"
     package.write_text(package.read_text().replace('"0.1.0"', '"0.1.0+edited"'))
 
     wait_until(

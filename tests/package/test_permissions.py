@@ -83,6 +83,13 @@ def test_the_http_function_is_allowed_all_it_does(platform, http, calls):
     http.get("/api/v1/schemas")
     http.delete(f"/api/v1/schemas/{schema['id']}")
     assert http.post("/api/v1/tickets").status == 201
+    assert http.get("/api/v1/me").status == 200
+    for cursor in ("1", "2"):
+        http.put("/api/v1/positions/mine", {"cursor": cursor})
+    assert http.get("/api/v1/positions/mine").json() == {"cursor": "2"}
+    wish = {"subscription": "client/handler", "error": "x", "attempts": 1}
+    dead = http.post("/api/v1/dead-letters", {"event_id": "mine", **wish}).json()
+    assert http.post(f"/api/v1/dead-letters/{dead['id']}/retry").status == 200
     assert http.post(f"/api/v1/keys/{key['id']}/rotate").status == 201
     assert http.post("/api/v1/queues/routing/redrive").json()["redriven"] == 1
     http.delete(f"/api/v1/keys/{key['id']}")

@@ -301,3 +301,26 @@ def test_a_connection_has_a_hundred_subscriptions_at_most(platform, router):
     assert answer["type"] == "error"
     assert "100 subscriptions" in answer["error"]
     assert len(platform.connections.get("c1").subscriptions) == 100
+
+
+def test_a_publish_with_a_key_again_is_answered_as_before(platform, pump, router):
+    message = {"type": "publish", "events": [{"type": "a"}, {"type": "b"}], "key": "k"}
+    (first,) = say(platform, "c1", message)
+    greeted(pump, "c2", channel="router", client_id="worker")
+    (again,) = say(platform, "c2", {**message, "ref": 1})
+
+    assert [e["event_id"] for e in again["events"]] == [
+        e["event_id"] for e in first["events"]
+    ]
+    assert [e["deduplicated"] for e in again["events"]] == [True, True]
+    assert len(listed(platform)) == 2
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 257, 1, ["k"]])
+def test_a_key_that_is_none_is_refused(platform, router, key):
+    message = {"type": "publish", "events": [{"type": "a"}], "key": key}
+
+    (answer,) = say(platform, "c1", message)
+
+    assert (answer["type"], answer["code"]) == ("error", "invalid_request")
+    assert listed(platform) == []

@@ -33,13 +33,40 @@ class DeadLetter(Answer):
     reason: str | None = Field(description="What was wrong with the last attempt.")
     last_status: int | None
     last_attempt_at: Moment | None
+    tries: int = Field(description="How often it was tried in this round.")
     attempts: list[Attempt] = Field(description="The last 20.")
+
+
+class NewDeadLetter(Body):
+    """An event that a handler in a client gave up."""
+
+    event_id: Name
+    source: str | None = Field(
+        default=None, max_length=256, description="Whose, where ids are chosen."
+    )
+    subscription: str = Field(
+        pattern=r"^[^/\x00-\x1f]{1,128}/[^\x00-\x1f]{1,128}$",
+        max_length=200,
+        description="The client's id, a slash, and which handler it was.",
+        examples=["billing/on_order"],
+    )
+    error: str = Field(max_length=4096, description="What went wrong at last.")
+    attempts: int = Field(ge=1, le=1_000_000, description="How often it was tried.")
+
+
+class ListedDeadLetter(DeadLetter):
+    """A dead letter, with its event where that was asked for."""
+
+    event: Event | None = Field(
+        default=None,
+        description="There where `events` asks for it, up to 4 MB, and it is still kept.",
+    )
 
 
 class DeadLetterPage(Answer):
     """Dead letters, those of the newest events first."""
 
-    dead_letters: list[DeadLetter]
+    dead_letters: list[ListedDeadLetter]
     cursor: str | None
 
 

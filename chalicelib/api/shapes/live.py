@@ -70,6 +70,12 @@ class Publish(_Said):
     type: Literal["publish"]
     event: SaidEvent | None = None
     events: list[SaidEvent] | None = None
+    key: str | None = Field(
+        None,
+        pattern="^[!-~]{1,256}$",
+        description="Names this call, as an `Idempotency-Key` does: sent again by the "
+        "same `client_id`, it is answered as it was at first.",
+    )
 
 
 class GetHealth(_Said):

@@ -21,6 +21,13 @@ class Health(Answer):
     )
 
 
+class Wire(Answer):
+    """Which versions of its messages a platform speaks."""
+
+    lowest: int
+    highest: int
+
+
 class Config(Answer):
     """What pages and clients need to know before they know anything."""
 
@@ -29,6 +36,9 @@ class Config(Answer):
     auth: Literal["open", "keys"]
     live_url: str = Field(
         description="The WebSocket address; empty where it is this same host."
+    )
+    wire: Wire = Field(
+        description="A call says which it speaks in the header `eventyard-version`."
     )
 
 

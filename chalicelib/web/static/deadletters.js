@@ -75,7 +75,7 @@ const None = ({ of }) =>
         <p>All that it was to be sent arrived, or is still being tried.</p>
         <p class="actions"><button type="button" class="button" onClick=${() => go({ subscription: null })}>Show every subscription's</button></p><//>`
     : html`<${EmptyState} title="Nothing is dead.">
-        <p>An event comes here when a subscription's target refused it, or did not answer, as often as its retries allow: 8 attempts in 27.6 hours unless it says otherwise.</p><//>`;
+        <p>An event comes here when a subscription's target refused it, or did not answer, as often as its retries allow: 8 attempts in 27.6 hours unless it says otherwise; or when a handler in a client gave it up.</p><//>`;
 
 // Retry and purge, for what is chosen, else for all of this filter.
 function Bulk({ of, name, list, selected, onDone }) {

@@ -6,9 +6,11 @@ import { Badge, Time, formatCount } from "./ui.js";
 
 const STATES = { RUNNING: ["ok", "Running"], PAUSED: ["warning", "Paused"], DISABLED: ["failed", "Disabled"] };
 
-/** A subscription by its name, or its id where it has none. */
+/** A subscription by its name, or its id where it has none; of a client the handler. */
 export const SubscriptionName = ({ id, name, own }) =>
-  html`<a class="sub-name" href=${pageLink(pathOf("subscriptions", id))} title=${name ? `${name} (${id})` : id} data-own=${own}>${name ?? html`<code>${`${id.slice(0, 8)}…${id.slice(-5)}`}</code>`}</a>`;
+  id.includes("/")
+    ? html`<span class="sub-name" title=${`${id} (a handler in a client)`}><code>${id}</code></span>`
+    : html`<a class="sub-name" href=${pageLink(pathOf("subscriptions", id))} title=${name ? `${name} (${id})` : id} data-own=${own}>${name ?? html`<code>${`${id.slice(0, 8)}…${id.slice(-5)}`}</code>`}</a>`;
 
 /** Attempts to deliver, the newest first. */
 export function Attempts({ attempts }) {

@@ -1,307 +1,156 @@
-"""What the command line can do, each command one function."""
+"""What the command line can do, put together."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import sys
-from collections.abc import Callable, Iterable
-from functools import wraps
-from typing import Annotated, Any, ParamSpec
+from collections.abc import Callable
+from typing import Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from eventyard.cli.http import Api
+from eventyard.cli import (
+    archive,
+    dlq,
+    doctor,
+    events,
+    graphs,
+    keys,
+    start,
+    status,
+    subscribe,
+)
+from eventyard.cli.options import examples, told
 from eventyard.cli.scan import scan
-from eventyard.core.errors import EventRouterError, InvalidRequestError
 
 app = typer.Typer(
     help="Publish, read and watch events; see their flow; look after a platform.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
-queues = typer.Typer(help="See and mend the queues.", no_args_is_help=True)
-app.add_typer(keys, name="keys")
-app.add_typer(queues, name="queues")
-
-P = ParamSpec("P")
-_out = Console(highlight=False)
-_err = Console(stderr=True, highlight=False)
-
-Url = Annotated[
-    str, typer.Option("--url", envvar="EVENTYARD_URL", help="The platform's address.")
-]
-Key = Annotated[
-    str,
-    typer.Option("--key", envvar="EVENTYARD_API_KEY", help="An API key, if it asks."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-_LOCAL = f"http://localhost:{os.environ.get('EVENTYARD_PORT') or 5555}"
+pubsub = typer.Typer(
+    help="What the tools for event flows were called.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 
 
-def _told(command: Callable[P, None]) -> Callable[P, None]:
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except EventRouterError as error:
-            _err.print(f"[red]{error.code}[/]: {error}", soft_wrap=True)
-            raise typer.Exit(1) from None
-
-    return run
+def _group(name: str, text: str, *, hidden: bool = False) -> typer.Typer:
+    group = typer.Typer(help=text, no_args_is_help=True)
+    app.add_typer(group, name=name, hidden=hidden)
+    return group
 
 
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
-def _print_table(titles: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
-    table = Table(*titles, box=None)
-    for row in rows:
-        table.add_row(*row)
-    _out.print(table)
-
-
-@app.command()
-@_told
-def publish(
-    topic: Annotated[str, typer.Argument(help="The type, such as order.placed.")],
-    payload: Annotated[
-        str, typer.Argument(help="JSON, or - to read it from standard input.")
-    ] = "{}",
-    priority: Annotated[int, typer.Option(help="1 to 10, higher is sooner.")] = 5,
-    source: Annotated[str | None, typer.Option(help="Who says so.")] = None,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="A retry with the same key changes nothing.")
-    ] = None,
-    as_json: AsJson = False,
-    url: Url = _LOCAL,
-    key: Key = "",
+def _add(
+    group: typer.Typer, function: Callable[..., Any], name: str, *lines: str
 ) -> None:
-    """Publish one event."""
-    text = sys.stdin.read() if payload == "-" else payload
-    try:
-        body = {"type": topic, "payload": json.loads(text), "priority": priority}
-    except ValueError as error:
-        raise InvalidRequestError(f"The payload is not JSON: {error}") from None
-    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-    body |= {"source": source} if source else {}
-    told = Api(url, key).post("api/v1/events", body, headers)
-    if as_json:
-        _print_json(told)
-    else:
-        _out.print(f"[green]published[/] {told['event_id']} at {told['timestamp']}")
+    group.command(name, epilog=examples(*lines) if lines else None)(told(function))
 
 
-@app.command()
-@_told
-def events(
-    topics: Annotated[str, typer.Option(help="Patterns with commas: user.*,a.**")] = "",
-    filters: Annotated[
-        list[str] | None,
-        typer.Option("--filter", help="field:op:value, such as priority:gte:7."),
-    ] = None,
-    since: Annotated[str, typer.Option(help="A time in ISO 8601.")] = "",
-    until: Annotated[str, typer.Option(help="A time in ISO 8601.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
-    as_json: AsJson = False,
-    url: Url = _LOCAL,
-    key: Key = "",
-) -> None:
-    """List events, newest first."""
-    query = [("filter", one) for one in filters or []]
-    query += [("topics", topics)] if topics else []
-    query += [("since", since)] if since else []
-    query += [("until", until)] if until else []
-    found = _pages(Api(url, key), query, limit)
-    if as_json:
-        _print_json(found)
-        return
-    _out.print(
-        _table_of(found)
-        if found
-        else "No events match. Publish one: eventyard publish order.placed"
-    )
+_add(app, start.start, "start", "eventyard start", "eventyard start --port 8080")
+_add(app, status.status, "status", "eventyard status", "eventyard status --all --json")
+_add(
+    app,
+    events.publish,
+    "publish",
+    """eventyard publish order.placed '{"order_id": 1}' --priority 8""",
+    "jq .order some.json | eventyard publish order.placed -",
+)
+_add(
+    app,
+    events.events,
+    "events",
+    "eventyard events --topics 'order.*' --filter priority:gte:7",
+    "eventyard events --since 2024-01-01 --limit 1000 --json",
+)
+_add(app, events.event, "event", "eventyard event evt_01JZ...")
+_add(
+    app,
+    events.monitor,
+    "monitor",
+    "eventyard monitor 'order.*'",
+    "eventyard monitor --filter 'type:user.*' --filter source:shop",
+)
+_add(
+    app,
+    subscribe.subscribe,
+    "subscribe",
+    "eventyard subscribe 'order.*' --json",
+    "eventyard subscribe order.placed --durable mailer --exec ./mail.sh",
+)
+_add(
+    app,
+    archive.replay,
+    "replay",
+    "eventyard replay --from 2024-01-01T00:00:00 --to 2024-01-01T12:00:00",
+    "eventyard replay --from 2024-01-01 --subscription sub_01... --dry-run",
+)
+_add(
+    app,
+    archive.export,
+    "export",
+    "eventyard export --format json --output events.json",
+    "eventyard export --format csv --topics 'order.*' --from 2024-01-01 > orders.csv",
+)
+_add(
+    app,
+    archive.purge,
+    "purge",
+    "eventyard purge --older-than 30d",
+    "eventyard purge --older-than 30d --confirm",
+)
+_add(
+    app,
+    scan,
+    "scan",
+    "eventyard scan",
+    "eventyard scan src --push --project shop",
+    "eventyard scan --check --diff main",
+)
+_add(app, doctor.doctor, "doctor", "eventyard doctor", "eventyard doctor --json")
+
+for _name, _hidden in (("key", False), ("keys", True)):
+    _keys = _group(_name, "Make, list, rotate and revoke API keys.", hidden=_hidden)
+    _line = "eventyard key create ci events:publish events:subscribe:order.*"
+    _add(_keys, keys.create_key, "create", _line)
+    _add(_keys, keys.list_keys, "list", "eventyard key list")
+    _add(_keys, keys.rotate_key, "rotate", "eventyard key rotate ID --grace 1h")
+    _add(_keys, keys.revoke_key, "revoke", "eventyard key revoke ID")
+
+_dlq = _group("dlq", "See, retry or throw away what could not be delivered.")
+_add(_dlq, dlq.list_letters, "list", "eventyard dlq list --subscription sub_01...")
+_add(_dlq, dlq.show_letter, "show", "eventyard dlq show ID")
+_add(
+    _dlq,
+    dlq.retry_letters,
+    "retry",
+    "eventyard dlq retry ID",
+    "eventyard dlq retry --all",
+)
+_add(_dlq, dlq.purge_letters, "purge", "eventyard dlq purge --all --confirm")
+
+_graph = _group("graph", "List, show and take out graphs that were scanned.")
+_add(_graph, graphs.list_graphs, "list", "eventyard graph list")
+_add(_graph, graphs.show_graph, "show", "eventyard graph show --project shop")
+_add(
+    _graph,
+    graphs.export_graph,
+    "export",
+    "eventyard graph export complete --format svg --output flow.svg",
+)
+
+_queues = _group("queues", "See and mend the queues between functions.")
+_add(_queues, status.list_queues, "list", "eventyard queues list")
+_add(_queues, status.dead_letters, "dead", "eventyard queues dead routing")
+_add(_queues, status.redrive, "redrive", "eventyard queues redrive routing")
 
 
-def _table_of(found: list[Any]) -> Table:
-    table = Table(box=None, expand=True)
-    table.add_column("time", no_wrap=True, min_width=14)
-    table.add_column("type", style="cyan", overflow="fold")
-    table.add_column("pri", justify="right")
-    longest = max(len(event["id"]) for event in found)  # it is there to be copied
-    table.add_column("id", no_wrap=True, min_width=longest)
-    table.add_column("payload", no_wrap=True, overflow="ellipsis", ratio=1)
-    for event in found:
-        time = event["timestamp"][5:19].replace("T", " ")
-        # A payload is data: nothing in it is markup.
-        payload = Text(_short(event["payload"]))
-        table.add_row(time, event["type"], str(event["priority"]), event["id"], payload)
-    return table
+@pubsub.callback()
+def _tools() -> None:
+    """Keep `event-flow` a name to be said, though it is the only one."""
 
 
-def _pages(api: Api, query: list[tuple[str, str]], limit: int) -> list[Any]:
-    found: list[Any] = []
-    cursor: str | None = None
-    while len(found) < limit:
-        more = [("limit", str(min(limit - len(found), 500)))]
-        more += [("cursor", cursor)] if cursor else []
-        page = api.get("api/v1/events", [*query, *more])
-        found += page["events"]
-        cursor = page["cursor"]
-        if cursor is None:
-            break
-    return found
-
-
-def _short(payload: Any) -> str:
-    text = json.dumps(payload, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004
-
-
-@app.command()
-@_told
-def event(
-    event_id: Annotated[str, typer.Argument(help="An id, as evt_...")],
-    url: Url = _LOCAL,
-    key: Key = "",
-) -> None:
-    """Show one event whole, as JSON."""
-    from urllib.parse import quote
-
-    _print_json(Api(url, key).get(f"api/v1/events/{quote(event_id, safe='')}"))
-
-
-@app.command()
-@_told
-def status(as_json: AsJson = False, url: Url = _LOCAL, key: Key = "") -> None:
-    """Show how the platform does."""
-    api = Api(url, key)
-    stats, config = api.get("api/v1/stats"), api.get("api/v1/config")
-    if as_json:
-        _print_json({**config, **stats})
-        return
-    _out.print(f"Eventyard {config['version']} at {url}, stage {config['stage']}")
-    table = Table(box=None, show_header=False)
-    for name, value in stats.items():
-        shown = f"{value:,}" if isinstance(value, int) else str(value)
-        table.add_row(name.replace("_", " ").capitalize(), shown)
-    _out.print(table)
-
-
-@app.command()
-@_told
-def monitor(
-    topics: Annotated[str, typer.Argument(help="Patterns with commas.")] = "*",
-    as_json: AsJson = False,
-    url: Url = _LOCAL,
-    key: Key = "",
-) -> None:
-    """Print events as they happen, until Ctrl-C."""
-    from eventyard.cli.watch import watch
-
-    def show(message: dict[str, Any]) -> None:
-        if as_json:
-            sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
-            return
-        time = message["timestamp"][:19].replace("T", " ")
-        payload = json.dumps(message.get("data"), ensure_ascii=False)
-        _out.print(f"[dim]\\[{time}][/] [cyan]{message['type']}[/] ", end="")
-        _out.print(payload, markup=False, soft_wrap=True)
-
-    try:
-        asyncio.run(watch(Api(url, key), topics, show, _err.print))
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
-
-
-app.command()(_told(scan))
-
-
-@keys.command("create")
-@_told
-def create_key(
-    name: Annotated[str, typer.Argument(help="Who will use it.")],
-    scopes: Annotated[list[str], typer.Argument(help="events:publish, admin, ...")],
-    as_json: AsJson = False,
-    url: Url = _LOCAL,
-    key: Key = "",
-) -> None:
-    """Make a key; it is shown now and never again."""
-    made = Api(url, key).post("api/v1/keys", {"name": name, "scopes": scopes})
-    if as_json:
-        _print_json(made)
-    else:
-        _out.print(f"{made['key']}\n[dim]id {made['id']}; keep it, it is not stored[/]")
-
-
-@keys.command("list")
-@_told
-def list_keys(as_json: AsJson = False, url: Url = _LOCAL, key: Key = "") -> None:
-    """List keys by id, name and scopes."""
-    found = Api(url, key).get("api/v1/keys")["keys"]
-    rows = [(k["id"], k["name"], " ".join(k["scopes"]), k["created_at"]) for k in found]
-    if as_json:
-        _print_json(found)
-    elif found:
-        _print_table(("id", "name", "scopes", "created"), rows)
-    else:
-        _out.print("No keys. Make one: eventyard keys create NAME SCOPE")
-
-
-@keys.command("revoke")
-@_told
-def revoke_key(key_id: str, url: Url = _LOCAL, key: Key = "") -> None:
-    """Revoke a key; within half a minute nothing accepts it."""
-    Api(url, key).delete(f"api/v1/keys/{key_id}")
-    _out.print(f"[green]revoked[/] {key_id}")
-
-
-@queues.command("list")
-@_told
-def list_queues(as_json: AsJson = False, url: Url = _LOCAL, key: Key = "") -> None:
-    """List the queues with what waits and what died in them."""
-    found = Api(url, key).get("api/v1/queues")["queues"]
-    if as_json:
-        _print_json(found)
-    else:
-        titles = ("queue", "waiting", "in flight", "delayed", "dead")
-        _print_table(titles, map(_queue_row, found))
-
-
-def _queue_row(queue: dict[str, Any]) -> tuple[str, ...]:
-    waiting, in_flight, delayed, dead = (
-        str(queue[name]) for name in ("waiting", "in_flight", "delayed", "dead")
-    )
-    shown = f"[red]{dead}[/]" if queue["dead"] else dead
-    return queue["name"], waiting, in_flight, delayed, shown
-
-
-@queues.command("dead")
-@_told
-def dead_letters(
-    queue: Annotated[str, typer.Argument(help="relay, routing or live.")],
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
-    url: Url = _LOCAL,
-    key: Key = "",
-) -> None:
-    """Show what died in a queue, and why, as JSON."""
-    path = f"api/v1/queues/{queue}/dead-letters"
-    _print_json(Api(url, key).get(path, [("limit", str(limit))])["dead_letters"])
-
-
-@queues.command("redrive")
-@_told
-def redrive(queue: str, url: Url = _LOCAL, key: Key = "") -> None:
-    """Send what died in a queue on its way again."""
-    done = Api(url, key).post(f"api/v1/queues/{queue}/redrive")
-    _out.print(f"[green]redriven[/] {done['redriven']}")
-    for failure in done["failed"]:
-        _err.print(f"[red]stays[/] {failure['id']}: {failure['reason']}")
+_add(
+    pubsub,
+    start.event_flow,
+    "event-flow",
+    "pubsub-tools event-flow --config devtools_config.yaml",
+)

@@ -168,6 +168,10 @@ class Event:
         """Tell whether the event was no longer worth delivering at `now` (aware)."""
         return self.expires_at is not None and self.expires_at <= now
 
+    def matches_filter(self, **fields: Any) -> bool:
+        """Tell whether all of these fields are as given; unknown ones are None."""
+        return all(getattr(self, name) == value for name, value in fields.items())
+
     def to_dict(self) -> dict[str, Any]:
         """Return the wire form: JSON values, only what is set beyond the basics."""
         wire = {

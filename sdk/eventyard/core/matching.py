@@ -114,6 +114,10 @@ class Matcher(Generic[K]):
     def __contains__(self, key: object) -> bool:
         return key in self._entries
 
+    def keys(self) -> list[K]:
+        """Return the keys, in the order of adding."""
+        return [*self._entries]
+
     def add(
         self,
         key: K,

@@ -4,17 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import eventyard
-
-
-def test_public_names_are_there_and_no_others():
-    for name in eventyard.__all__:
-        assert getattr(eventyard, name) is not None
-    assert dir(eventyard) == sorted(eventyard.__all__)
-    with pytest.raises(AttributeError, match="nonsense"):
-        eventyard.nonsense  # noqa: B018
 
 
 def test_importing_the_core_loads_no_network_library_and_no_pydantic():
