@@ -10,6 +10,7 @@ from rich.table import Table
 
 from tests.bench import (
     bus,
+    client,
     cold,
     deliver,
     handler,
@@ -25,6 +26,7 @@ _PARTS = {
     "handler": handler.measure,
     "matching": matching.measure,
     "bus": bus.measure,
+    "client": client.measure,
     "scan": scan.measure,
     "scrape": scrape.measure,
     "way": way.measure,
