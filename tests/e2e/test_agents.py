@@ -56,7 +56,8 @@ def test_a_workflow_of_two_clients_waits_for_each_of_its_answers(running):
 
 def test_the_platform_is_looked_after_through_a_client(running):
     async def main():
-        async with EventRouterClient(url=running.address) as client:
+        async with EventRouterClient(url=running.address, client_id="kept") as client:
+            await client.subscribe("e2e.managed.*", print)
             manager = ManagementAgent(client, sample_s=0.1)
             subscriptions = await manager.list_subscriptions()
             stats = await manager.get_stats()
@@ -65,7 +66,8 @@ def test_the_platform_is_looked_after_through_a_client(running):
 
     subscriptions, stats, health, dead = in_a_loop(main)
 
-    assert isinstance(subscriptions, list)
+    topics = {one.client_id: list(one.topics) for one in subscriptions}
+    assert topics["kept"] == ["e2e.managed.*"]
     assert stats.total_events == stats.events_published > 0
     assert health.status in ("healthy", "degraded")
     assert isinstance(dead, list)

@@ -83,7 +83,9 @@ class Consuming(Kernel):
                 is delivered later. `since`: a cursor to begin behind.
         """
         wanted = (topics,) if isinstance(topics, str) else tuple(topics)
-        registration = self._registration(wanted, handler or _nothing, filter, options)
+        registration = self._registration(
+            wanted, _nothing if handler is None else handler, filter, options
+        )
         return Subscription(
             registration, self._open, self._subscribing.close, iterated=handler is None
         )

@@ -153,7 +153,10 @@ class Transport(ABC):
     @abstractmethod
     async def subscribe(self, wish: Wish, sink: Sink) -> Feed:
         """
-        Have events delivered in the order of the log, at least once.
+        Have events delivered at least once, nearly in the order of the log.
+
+        Over a network two that were published within milliseconds may change places;
+        `cursor` tells how they stand in the log.
 
         A connection that breaks is made again, and goes on behind the last delivery.
         Raises SubscriptionError.
