@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final
 
@@ -136,72 +137,85 @@ def cancel(call: Call, name: str, job_id: str) -> Any:
     return {**told, "message": message}
 
 
-def serve(made: Routes, name: str) -> None:
-    """Add the addresses of a service; what does its work is not imported."""
-    path, one = f"/api/{name}s", {404: _NONE}
-    page = {"scope": READ, "query": (_STATUS, _LIMIT, CURSOR), "also": _WRONG}
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """One of the addresses that each service has."""
 
-    def add(verb: str, where: str, view: View, called: str, **more: Any) -> None:
-        route = getattr(made, verb)
-        route(path + where, **more)(_bound(view, name, called))
+    verb: str
+    where: str
+    view: View
+    #: What documents and clients call it.
+    called: str
+    scope: str
+    answer: str
+    more: Mapping[str, Any]
 
-    add(
+
+_LISTED: Final = {"query": (_STATUS, _LIMIT, CURSOR), "also": _WRONG}
+_MISSING: Final = {404: _NONE}
+_ADDRESSES: Final = (
+    _Address(
         "post",
         "/submit",
         submit,
-        f"submit_{name}_job",
-        scope=SUBMIT,
-        headers=(_KEY,),
-        body=_BODIES.get(name, "jobs.NewJob"),
-        answer="jobs.SubmittedJob",
-        status=202,
-        also={
-            **_WRONG,
-            200: ("It is there already.", "jobs.SubmittedJob"),
-            409: ("Its key stands for another job.", "jobs.RefusedJob"),
+        "submit_{}_job",
+        SUBMIT,
+        "jobs.SubmittedJob",
+        {
+            "headers": (_KEY,),
+            "status": 202,
+            "also": {
+                **_WRONG,
+                200: ("It is there already.", "jobs.SubmittedJob"),
+                409: ("Its key stands for another job.", "jobs.RefusedJob"),
+            },
         },
-    )
-    listed = {"answer": "jobs.SeedJobs", **page}
-    add("get", "/jobs", list_all, f"list_{name}_jobs", **listed)
-    past = {"answer": "jobs.JobHistory", **page}
-    add("get", "/history", history, f"get_{name}_history", **past)
-    add(
-        "get",
-        "/stats",
-        stats,
-        f"get_{name}_stats",
-        scope=READ,
-        answer="jobs.ServiceStats",
-    )
-    add(
-        "get",
-        "/jobs/{job_id}",
-        get,
-        f"get_{name}_job",
-        scope=READ,
-        answer="jobs.Job",
-        also=one,
-    )
-    add(
+    ),
+    _Address("get", "/jobs", list_all, "list_{}_jobs", READ, "jobs.SeedJobs", _LISTED),
+    _Address(
+        "get", "/history", history, "get_{}_history", READ, "jobs.JobHistory", _LISTED
+    ),
+    _Address("get", "/stats", stats, "get_{}_stats", READ, "jobs.ServiceStats", {}),
+    _Address(
+        "get", "/jobs/{job_id}", get, "get_{}_job", READ, "jobs.Job", {"also": _MISSING}
+    ),
+    _Address(
         "get",
         "/jobs/{job_id}/results",
         results,
-        f"get_{name}_results",
-        scope=READ,
-        query=(_FORMAT, _ROWS, CURSOR),
-        answer="jobs.JobResults",
-        media=("application/json", "application/x-ndjson", "text/csv"),
-        also={**_WRONG, **one},
-    )
-    add(
+        "get_{}_results",
+        READ,
+        "jobs.JobResults",
+        {
+            "query": (_FORMAT, _ROWS, CURSOR),
+            "media": ("application/json", "application/x-ndjson", "text/csv"),
+            "also": {**_WRONG, **_MISSING},
+        },
+    ),
+    _Address(
         "delete",
         "/jobs/{job_id}",
         cancel,
-        f"cancel_{name}_job",
-        scope=SUBMIT,
-        answer="jobs.CancelledJob",
-        also={**one, 409: ("It has ended.", "jobs.RefusedJob")},
-    )
+        "cancel_{}_job",
+        SUBMIT,
+        "jobs.CancelledJob",
+        {"also": {**_MISSING, 409: ("It has ended.", "jobs.RefusedJob")}},
+    ),
+)
+
+
+def serve(made: Routes, name: str) -> None:
+    """Add the addresses of a service; what does its work is not imported."""
+    for one in _ADDRESSES:
+        body = {"body": _BODIES.get(name, "jobs.NewJob")} if one.view is submit else {}
+        route = getattr(made, one.verb)(
+            f"/api/{name}s{one.where}",
+            scope=one.scope,
+            answer=one.answer,
+            **one.more,
+            **body,
+        )
+        route(_bound(one.view, name, one.called.format(name)))
 
 
 def _bound(view: View, name: str, called: str) -> View:

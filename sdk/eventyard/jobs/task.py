@@ -41,6 +41,21 @@ def now() -> str:
     return moments.write(datetime.now(UTC))
 
 
+def rates(counts: Mapping[str, int], elsewhere: Mapping[str, int]) -> dict[str, Any]:
+    """Return counts as services tell them, with what was done elsewhere."""
+    done = counts["completed"] + elsewhere.get("done", 0)
+    failed = counts["failed"] + elsewhere.get("failed", 0)
+    ended = done + failed
+    return {
+        "total_jobs": counts["total"],
+        "successful_jobs": done,
+        "failed_jobs": failed,
+        "active_jobs": counts["pending"] + counts["running"],
+        "success_rate": round(100 * done / ended, 2) if ended else 0.0,
+        "failure_rate": round(100 * failed / ended, 2) if ended else 0.0,
+    }
+
+
 def new_task_id() -> str:
     """Return the id of a task that nobody has yet."""
     return f"task_{uuid4().hex[:16]}"

@@ -12,7 +12,7 @@ from typing import Any, Final
 from eventyard.core import moments
 from eventyard.jobs.base import BaseService, clamped, not_found
 from eventyard.jobs.database import DatabaseManager, Row
-from eventyard.jobs.task import ENDED, Task, TaskStatus, now
+from eventyard.jobs.task import ENDED, Task, TaskStatus, now, rates
 
 #: A worker that dies lets its tasks go after so long; one that lives says so earlier.
 LEASE_S: Final = 30.0
@@ -117,24 +117,16 @@ class TaskQueue:
     async def stats(self, service_name: str) -> dict[str, Any]:
         """Return the counts of a service; rates are of what has ended."""
         counts = await self._counts("WHERE service_name = ?", [service_name])
-        more = self._counted.get(service_name, {})
-        done = counts["completed"] + more.get("done", 0)
-        failed = counts["failed"] + more.get("failed", 0)
-        ended = done + failed
         first = await self.database.fetch_one(
             "SELECT MIN(created_at) AS first FROM jobs WHERE service_name = ?",
             [service_name],
         )
+        elsewhere = self._counted.get(service_name, {})
         return {
             "service_name": service_name,
             "stats": {
-                "total_jobs": counts["total"],
-                "successful_jobs": done,
-                "failed_jobs": failed,
-                "active_jobs": counts["pending"] + counts["running"],
+                **rates(counts, elsewhere),
                 "created_at": (first or {}).get("first"),
-                "success_rate": round(100 * done / ended, 2) if ended else 0.0,
-                "failure_rate": round(100 * failed / ended, 2) if ended else 0.0,
             },
             "queue_size": counts["pending"],
             "timestamp": now(),
