@@ -1,6 +1,6 @@
 // What pages share besides looks: the address as state, polling, time, hotkeys.
 
-import { useEffect, useRef, useState } from "./preact-htm.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./preact-htm.js";
 
 const ADDRESS = "eventyard:address";
 const CHANGED_MS = 400;
@@ -103,7 +103,8 @@ export function enterTable(box) {
 /** Call the latest `handler` for an event of the window. */
 export function useWindow(name, handler) {
   const latest = useLatest(handler);
-  useEffect(() => {
+  // Before the page is painted: whoever sees it may press a key.
+  useLayoutEffect(() => {
     const listen = (event) => latest.current(event);
     window.addEventListener(name, listen);
     return () => window.removeEventListener(name, listen);
