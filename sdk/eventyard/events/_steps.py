@@ -26,13 +26,11 @@ _YOUNG: Final[dict[str, Any]] = {"_must_cancel": False, "_fut_waiter": None}
 class StandIn:
     """The current task of a coroutine, whether it has one or not."""
 
-    __slots__ = ("__weakref__", "asked", "real")
-
-    def __init__(self) -> None:
-        #: The task that the coroutine became, once it had to wait.
-        self.real: Task[Any] | None = None
-        #: How often it was to be cancelled, before there was a task.
-        self.asked = 0
+    # In the class until they change: one is made for each publish.
+    #: The task that the coroutine became, once it had to wait.
+    real: Task[Any] | None = None
+    #: How often it was to be cancelled, before there was a task.
+    asked: int = 0
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel the task, or the one that there will be."""
