@@ -40,6 +40,7 @@ def by_iam(running, **changes):
     return {"url": "aws://dev", "connection": {**connection, **changes}}
 
 
+@pytest.mark.soak
 @every_behaviour
 def test_by_iam(running, does):
     in_a_loop(lambda: does(Place(by_iam(running))))
