@@ -11,7 +11,6 @@ from eventyard.core.errors import (
     ConnectionError,  # noqa: A004 - its name there
     EventRouterError,
     InvalidRequestError,
-    RequestError,
 )
 from eventyard.core.event import Event
 from eventyard.settings import Settings
@@ -86,17 +85,3 @@ def of_stream(event: Event, stream: str) -> Event:
 
 def letter_of(told_of: Mapping[str, Any]) -> DeadLetter:
     return DeadLetter(**{**told_of, "event": Event.from_dict(told_of["event"])})
-
-
-def answer_to(asked: Event, key: str, answer: Mapping[str, Any]) -> Event:
-    error = answer.get("error")
-    if error is not None:
-        raise RequestError(
-            f"The responder failed: {error['message']}", details=dict(error)
-        )
-    return Event(
-        f"reply.{key}",
-        answer["payload"],
-        correlation_id=asked.correlation_id,
-        causation_id=asked.id,
-    )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 
+from eventyard.core.errors import RequestError
 from eventyard.core.event import Event
 
 #: What one publish may hold: it is a commit, all or nothing.
@@ -86,6 +87,11 @@ class DeadLetter:
     subscription: str
     #: When it was given up, as ISO 8601.
     failed_at: str
+
+    def again(self) -> Event:
+        """Return its event for whose handler gave it up, though its id was seen."""
+        told = {"retry-of": self.id, "retry-for": self.subscription}
+        return self.event.copy(headers={**self.event.headers, **told})
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,3 +229,19 @@ class Transport(ABC):
     @abstractmethod
     async def health(self) -> dict[str, Any]:
         """Return how the router does: `status` and `checks`."""
+
+
+def answered(asked: Event, address: str, answer: Mapping[str, Any]) -> Event:
+    """Return the event that an answer is; raises RequestError where it is an error."""
+    error = answer.get("error")
+    if error is not None:
+        raise RequestError(
+            f"The responder failed: {error['message']}", details=dict(error)
+        )
+    return Event(
+        address,
+        answer["payload"],
+        correlation_id=asked.correlation_id,
+        causation_id=asked.id,
+        source=answer.get("source"),
+    )

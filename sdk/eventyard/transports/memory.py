@@ -11,7 +11,6 @@ from typing import Any, Final
 from eventyard.core import moments, ulid
 from eventyard.core.errors import (
     NotFoundError,
-    RequestError,
     TimeoutError,  # noqa: A004 - its name there
 )
 from eventyard.core.event import Event
@@ -25,6 +24,7 @@ from eventyard.transports.base import (
     Sink,
     Transport,
     Wish,
+    answered,
 )
 
 __all__ = ["Broker", "MemoryTransport"]
@@ -92,7 +92,7 @@ class MemoryTransport(Transport):
             ) from None
         finally:
             self._router.asking.pop(address, None)
-        return _answer_event(asked, address, answer)
+        return answered(asked, address, answer)
 
     async def reply(self, request: Event, answer: Mapping[str, Any]) -> bool:
         """Answer a question; the first answer counts."""
@@ -158,11 +158,7 @@ class MemoryTransport(Transport):
         if missing:
             raise NotFoundError(f"There is no dead letter {missing[0]}.")
         for one in ids:
-            letter = self._router.dead.pop(one)
-            # Again, though its id was seen before, and to whom it failed alone.
-            told = {"retry-of": one, "retry-for": letter.subscription}
-            headers = {**letter.event.headers, **told}
-            self._router.accept([letter.event.copy(headers=headers)], ())
+            self._router.accept([self._router.dead.pop(one).again()], ())
         return len(ids)
 
     async def whoami(self) -> Caller:
@@ -198,18 +194,3 @@ def _settle(
 ) -> None:
     if not future.done():
         future.set_result(answer)
-
-
-def _answer_event(asked: Event, address: str, answer: Mapping[str, Any]) -> Event:
-    error = answer.get("error")
-    if error is not None:
-        raise RequestError(
-            f"The responder failed: {error['message']}", details=dict(error)
-        )
-    return Event(
-        address,
-        answer["payload"],
-        correlation_id=asked.correlation_id,
-        causation_id=asked.id,
-        source=answer.get("source"),
-    )

@@ -29,7 +29,6 @@ from eventyard.transports._redis_parts import (
     LOG,
     PREFIX,
     Redis,
-    answer_to,
     entry_of,
     letter_of,
     of_stream,
@@ -46,6 +45,7 @@ from eventyard.transports.base import (
     Sink,
     Transport,
     Wish,
+    answered,
 )
 
 #: About so many commits are kept.
@@ -149,7 +149,7 @@ class RedisTransport(Transport):
                 f"Nobody answered {event.type} within {timeout_s:g} s: is there a "
                 "responder, and is it connected?"
             )
-        return answer_to(asked, key, loads(found))
+        return answered(asked, f"reply.{key}", loads(found))
 
     async def _wait_for(self, key: str, timeout_s: float) -> bytes | None:
         """Wait for something in a list, in turns shorter than a silence may be."""
@@ -244,8 +244,7 @@ class RedisTransport(Transport):
                 text = await self.redis.hget(DEAD, one)
             if text is None:
                 raise NotFoundError(f"There is no dead letter {one}.")
-            event = letter_of(loads(text)).event
-            again = event.copy(headers={**event.headers, "retry-of": one})
+            again = letter_of(loads(text)).again()
             # Published first: who dies in between has it twice, not never.
             await self.publish(Commit((again,), f"retry-{one}", own_ids=True))
             async with told():
