@@ -153,8 +153,10 @@ class ConflictDetector:
             await self._bus.publish(_conflict(event, path, other))
 
     def _path_in(self, told: Mapping[str, Any]) -> str | None:
-        params = told.get("params")
-        if told.get("tool_name") not in self._tools or not isinstance(params, Mapping):
+        params, tool = told.get("params"), told.get("tool_name")
+        if not isinstance(params, Mapping) or not isinstance(tool, str):
+            return None
+        if tool not in self._tools:
             return None
         path = next((params[name] for name in _PATHS if name in params), None)
         if not isinstance(path, str) or not path:

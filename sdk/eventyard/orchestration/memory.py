@@ -276,6 +276,7 @@ class MemoryCircles:
     ) -> Shown:
         """End a conflict."""
         with self._lock:
+            self._circle(circle_id)
             before = self._conflicts.get(conflict_id)
             if before is None or before.circle_id != circle_id:
                 raise rules.missing("conflict", conflict_id)
