@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from chalicelib.circles.once import Attempt
+    from chalicelib.circles.tasks import WantedTasks
 
 TASK_STATUSES: Final = (
     "pending",
@@ -61,6 +62,13 @@ def task(call: Call, task_id: str, circle: str | None) -> tuple[int, int | None]
     if circle is None:
         return found, None
     return found, call.platform.circles.service.find(circle).id
+
+
+def wanted(status: str | None, state: str | None) -> WantedTasks:
+    """Return which tasks a list is of."""
+    from chalicelib.circles.tasks import WantedTasks
+
+    return WantedTasks(status, None if state is None else state == "ended")
 
 
 def flag(text: str) -> bool | None:

@@ -28,6 +28,9 @@ _STATUS: Final = Parameter(
 _TASK_STATUS: Final = Parameter(
     "status", "Only those that are this.", choices=given.TASK_STATUSES
 )
+_STATE: Final = Parameter(
+    "state", "Only those that go on, or that have ended.", choices=("open", "ended")
+)
 _CONFLICT_STATUS: Final = Parameter(
     "status",
     "Only those that are this.",
@@ -196,16 +199,15 @@ def create_task(call: Call, circle: str) -> Response:
 @routes.get(
     _TASKS,
     scope=READ,
-    query=(_TASK_STATUS, _LIMIT, CURSOR),
+    query=(_TASK_STATUS, _STATE, _LIMIT, CURSOR),
     answer="circles.TaskPage",
 )
 def list_tasks(call: Call, circle: str) -> Any:
     """List tasks, the most urgent first, and of these the oldest."""
+    found = call.platform.circles.service.find(circle)
+    wanted = given.wanted(call.take(_TASK_STATUS), call.take(_STATE))
     page, cursor = call.platform.circles.tasks.page(
-        call.platform.circles.service.find(circle).id,
-        call.take(_TASK_STATUS),
-        call.take(CURSOR),
-        call.take(_LIMIT),
+        found.id, wanted, call.take(CURSOR), call.take(_LIMIT)
     )
     return {"tasks": page, "cursor": cursor}
 

@@ -161,19 +161,19 @@ class CircleItems:
             writes.append(Remove((old["pk"], old["sk"])))
         return writes
 
-    def lines(self, circle_id: int, before: str | None = None) -> Iterator[Item]:
-        """Yield the lines of tasks, the most urgent first, and of these the oldest."""
+    def lines(
+        self, circle_id: int, before: str | None = None, *, over: bool | None = None
+    ) -> Iterator[Item]:
+        """
+        Yield the lines of tasks, the most urgent first, and of these the oldest.
+
+        `over`: of those alone that have ended, or have not; None: of all.
+        """
         parts = [
-            self.table.query(_list_part(circle_id, over=over), after=before)
-            for over in (False, True)
+            self.table.query(_list_part(circle_id, over=one), after=before)
+            for one in ((False, True) if over is None else (over,))
         ]
         return merge(*parts, key=itemgetter("sk"))
-
-    def lines_of(
-        self, circle_id: int, before: str | None, *, over: bool
-    ) -> Iterator[Item]:
-        """Yield the lines of those alone that have ended, or have not."""
-        return self.table.query(_list_part(circle_id, over=over), after=before)
 
     def tasks(self, ids: Iterable[int]) -> Iterator[Task]:
         """Yield tasks in the order of their ids here, a few at a time."""

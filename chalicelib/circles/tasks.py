@@ -30,6 +30,23 @@ from eventyard.orchestration.model import (
 KEEP: Final = "keep"
 
 
+@dataclass(frozen=True, slots=True)
+class WantedTasks:
+    """Which tasks a list is of; `over`: those that have ended, or that have not."""
+
+    status: str | None = None
+    over: bool | None = None
+
+    def fits(self, status: str) -> bool:
+        """Tell whether one of a status is one of them."""
+        return self.status in (None, status) and self.over in (None, status in ENDED)
+
+    @property
+    def part(self) -> bool | None:
+        """Return which of the two lists has them all; None: neither."""
+        return self.over if self.status is None else self.status in ENDED
+
+
 @dataclass(slots=True)
 class TaskService:
     """What agents do with tasks, and with what is in their way."""
@@ -75,21 +92,17 @@ class TaskService:
         return found.kept
 
     def page(
-        self, circle_id: int, status: str | None, cursor: str | None, limit: int
+        self, circle_id: int, wanted: WantedTasks, cursor: str | None, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Return tasks, the most urgent first, and where they go on."""
         self.circles.get(circle_id)
-        return paged(self._listed(circle_id, status, cursor, limit), limit)
+        return paged(self._listed(circle_id, wanted, cursor, limit), limit)
 
     def _listed(
-        self, circle_id: int, status: str | None, cursor: str | None, limit: int
+        self, circle_id: int, wanted: WantedTasks, cursor: str | None, limit: int
     ) -> Iterator[tuple[str, str]]:
-        if status is None:
-            lines = self.items.lines(circle_id, cursor)
-        else:
-            over = status in ENDED
-            lines = self.items.lines_of(circle_id, cursor, over=over)
-        fitting = (int(one["task"]) for one in lines if status in (None, one["status"]))
+        lines = self.items.lines(circle_id, cursor, over=wanted.part)
+        fitting = (int(one["task"]) for one in lines if wanted.fits(one["status"]))
         # One more than is shown tells whether there are more.
         ids = [one for _, one in zip(range(limit + 1), fitting, strict=False)]
         for task in self.items.tasks(ids):
