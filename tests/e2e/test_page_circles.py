@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,18 @@ API = "/api/v1/circles"
 @pytest.fixture
 def name() -> str:
     return f"crew-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def refused(chromium: Any) -> Iterator[Page]:
+    """A page to which the server says no, of which browsers complain."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    yield page
+    context.close()
+    assert faults == []
 
 
 def ask(running: RunningPlatform, method: str, path: str, body: Any = None) -> Any:
@@ -51,6 +64,47 @@ def drawer(page: Page, title: str | re.Pattern[str]) -> Locator:
     return page.get_by_role("complementary", name=title)
 
 
+def add_members(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("^Members")).click()
+    people = drawer(page, "Members")
+    for agent, does, may in (("7", "python, sql", False), ("bob", "", True)):
+        people.get_by_label("Agent").fill(agent)
+        people.get_by_label("Can do").fill(does)
+        people.get_by_label("May review").set_checked(may)
+        people.get_by_role("button", name="Add", exact=True).click()
+        expect(people.get_by_role("listitem").filter(has_text=agent)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(people).to_be_hidden()
+
+
+def make_task(page: Page) -> None:
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    page.get_by_role("button", name="New task").click()
+    form = drawer(page, "New task")
+    form.get_by_label("Title").fill("Write the parser")
+    form.get_by_label("Needs").fill("python")
+    form.get_by_label("Priority").select_option("high")
+    form.get_by_role("button", name="Make the task").click()
+
+
+def do_task(page: Page) -> None:
+    expect(column(page, "Pending")).to_contain_text("Write the parser")
+    task = drawer(page, re.compile("^Task"))
+    task.get_by_role("button", name="Claim").click()
+    expect(column(page, "Claimed")).to_contain_text("7")
+    task.get_by_role("button", name="Begin").click()
+    expect(column(page, "In progress")).to_have_count(1)
+    task.get_by_role("button", name="Hand in for review").click()
+    expect(column(page, "In review")).to_have_count(1)
+    expect(task.get_by_label("Reviewer").locator("option")).to_have_text(["bob"])
+    task.get_by_label("Comment").fill("Well done")
+    task.get_by_role("button", name="Approve").click()
+    expect(column(page, "Done")).to_have_count(1)
+    expect(task).to_contain_text("Well done")
+    expect(task.get_by_role("button", name="Claim")).to_be_hidden()
+
+
 def test_a_circle_is_made_gets_members_and_a_task_that_is_claimed_and_approved(
     page: Page, running: RunningPlatform, name: str
 ) -> None:
@@ -68,41 +122,9 @@ def test_a_circle_is_made_gets_members_and_a_task_that_is_claimed_and_approved(
 
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Circles / {name}")
     expect(page.get_by_text("No task yet.")).to_be_visible()
-    page.get_by_role("button", name=re.compile("^Members")).click()
-    people = drawer(page, "Members")
-    for agent, does, may in (("7", "python, sql", False), ("bob", "", True)):
-        people.get_by_label("Agent").fill(agent)
-        people.get_by_label("Can do").fill(does)
-        people.get_by_label("May review").set_checked(may)
-        people.get_by_role("button", name="Add", exact=True).click()
-        expect(people.get_by_role("listitem").filter(has_text=agent)).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(people).to_be_hidden()
-
-    page.get_by_role("button", name="Start").click()
-    expect(page.get_by_role("button", name="Stop")).to_be_visible()
-    page.get_by_role("button", name="New task").click()
-    form = drawer(page, "New task")
-    form.get_by_label("Title").fill("Write the parser")
-    form.get_by_label("Needs").fill("python")
-    form.get_by_label("Priority").select_option("high")
-    form.get_by_role("button", name="Make the task").click()
-
-    expect(column(page, "Pending")).to_contain_text("Write the parser")
-    task = drawer(page, re.compile("^Task"))
-    task.get_by_role("button", name="Claim").click()
-    expect(column(page, "Claimed")).to_contain_text("7")
-    task.get_by_role("button", name="Begin").click()
-    expect(column(page, "In progress")).to_have_count(1)
-    task.get_by_role("button", name="Hand in for review").click()
-    expect(column(page, "In review")).to_have_count(1)
-    expect(task.get_by_label("Reviewer").locator("option")).to_have_text(["bob"])
-    task.get_by_label("Comment").fill("Well done")
-    task.get_by_role("button", name="Approve").click()
-    expect(column(page, "Done")).to_have_count(1)
-    expect(task).to_contain_text("Well done")
-    expect(task.get_by_role("button", name="Claim")).to_be_hidden()
-
+    add_members(page)
+    make_task(page)
+    do_task(page)
     (made,) = ask(running, "GET", f"{API}/{name}/tasks")["tasks"]
     assert (made["status"], made["assigned_agent_id"]) == ("completed", 7)
 
@@ -152,8 +174,9 @@ def test_a_card_is_dragged_to_where_it_may_go_and_nowhere_else(
 
 
 def test_who_was_faster_is_told_and_shown(
-    page: Page, running: RunningPlatform, circle: int
+    refused: Page, running: RunningPlatform, circle: int
 ) -> None:
+    page = refused
     made = ask(running, "POST", f"{API}/{circle}/tasks", {"title": "Race"})
     page.route(
         re.compile(r"/claim$"),
@@ -221,7 +244,7 @@ def test_what_strangers_wrote_is_text_and_fits_a_phone(
 
 
 def test_a_circle_that_is_not_there_says_so(
-    page: Page, running: RunningPlatform
+    refused: Page, running: RunningPlatform
 ) -> None:
-    page.goto(f"{running.address}/circles/999999")
-    expect(page.get_by_role("alert")).to_contain_text("There is no circle 999999.")
+    refused.goto(f"{running.address}/circles/999999")
+    expect(refused.get_by_role("alert")).to_contain_text("There is no circle 999999.")

@@ -42,8 +42,8 @@ export function useCircle(id, source, config) {
 }
 
 async function readCircle(id) {
-  const [circle, open, ended, { members }, { conflicts }] = await Promise.all([
-    getCircle(id),
+  const circle = await getCircle(id); // Without it there is nothing else to ask for.
+  const [open, ended, { members }, { conflicts }] = await Promise.all([
     everyOpen(id),
     getCircleTasks(id, { state: "ended", limit: PAGE }),
     getMembers(id),
