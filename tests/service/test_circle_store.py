@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -12,6 +13,8 @@ from eventyard.core.errors import (
     NotFoundError,
     PayloadTooLargeError,
 )
+from eventyard.events import Event, EventBus, EventType
+from eventyard.orchestration import AutoAssigner
 from tests.circles import Served, World, in_memory, on_platform
 
 
@@ -499,3 +502,28 @@ def test_what_is_told_can_be_changed_without_changing_what_is_kept(store, circle
     store.get_task(task)["context"]["list"].append(3)
 
     assert store.get_task(task)["context"] == {"list": [1]}
+
+
+def test_a_new_task_finds_who_does_it_wherever_circles_are(store, world, circle):
+    assigner = AutoAssigner(store, EventBus.separate())
+    task = store.create_task(circle, "t", required_competencies=["sql"])
+    assert assigner.assign(task) is None
+
+    store.add_member(circle, 1, competencies=["go"])
+    store.add_member(circle, "ann", competencies=["sql", "go"])
+    assert assigner.assign(task) == "ann"
+    assert assigner.assign(task) is None, "it is somebody's"
+    assert store.get_task(task)["assigned_agent_id"] == "ann"
+    assert world.types[-1] == "task.assigned"
+
+
+def test_events_of_elsewhere_are_answered_without_holding_up_the_loop(store, circle):
+    store.add_member(circle, 7)
+    bus = EventBus.separate()
+    assigner = AutoAssigner(store, bus).start()
+    task = store.create_task(circle, "t")
+    event = Event(EventType.TASK_CREATED, {"task_id": task}, circle_id=circle)
+    asyncio.run(bus.publish(event))
+    assert store.get_task(task)["assigned_agent_id"] == 7
+    assert bus.get_stats()["handler_errors"] == 0
+    assigner.stop()
