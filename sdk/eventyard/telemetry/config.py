@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from eventyard.core.errors import ValidationError
 
@@ -50,8 +50,8 @@ class TelemetryConfig:
 
     def __post_init__(self) -> None:
         """Check what can be wrong."""
-        rate = self.trace_sample_rate
-        if not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        if not 0 <= self.trace_sample_rate <= 1:
+            rate = self.trace_sample_rate
             raise _wrong("trace_sample_rate", f"is 0 to 1, not {rate!r}")
         if not self.metrics_export_interval > 0:
             raise _wrong("metrics_export_interval", "is a positive number of seconds")
@@ -62,7 +62,9 @@ class TelemetryConfig:
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
         """Read TELEMETRY_* and OTEL_EXPORTER_OTLP_*; raises ValidationError."""
         env = os.environ if env is None else env
-        texts = {name: env[key] for name, key in _NAMES.items() if env.get(key)}
+        texts: dict[str, Any] = {
+            name: env[key] for name, key in _NAMES.items() if env.get(key)
+        }
         return cls(
             enabled=_flag(env.get("TELEMETRY_ENABLED") or "true"),
             trace_sample_rate=_number(env.get("TELEMETRY_TRACE_SAMPLE_RATE") or "1"),

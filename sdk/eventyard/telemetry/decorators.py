@@ -151,9 +151,7 @@ def _timed_async(
     return call
 
 
-def _record(
-    function: Callable[..., Any], metric: str, unit: str, took: float
-) -> None:
+def _record(function: Callable[..., Any], metric: str, unit: str, took: float) -> None:
     # It may have ended while the function ran.
     meter = telemetry.meter
     if meter is not None:

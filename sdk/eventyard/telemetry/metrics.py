@@ -93,7 +93,7 @@ class AgentMetrics:
 class LLMMetrics:
     """What models are asked, and what it takes."""
 
-    def record_llm_call(  # noqa: PLR0913 - as callers know it
+    def record_llm_call(
         self,
         provider: str,
         model: str,

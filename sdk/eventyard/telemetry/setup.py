@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from eventyard.telemetry.config import TelemetryConfig
-from eventyard.telemetry.runtime import NAME, Runtime, telemetry
+from eventyard.telemetry.runtime import NAME, telemetry
 
 _LOGGER: Final = logging.getLogger("eventyard.telemetry")
 _LOCK: Final = threading.Lock()
