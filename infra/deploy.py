@@ -40,6 +40,7 @@ _NOT_IMPLEMENTED: Final = 501
 #: Settings of the local run alone: no function has a use for them.
 _NOT_FOR_FUNCTIONS: Final = frozenset(
     {
+        "EVENTYARD_ALARM_TOPIC",
         "EVENTYARD_PORT",
         "EVENTYARD_EMULATOR_PORT",
         "EVENTYARD_STATE",
@@ -118,6 +119,7 @@ def parameters_from(environment: Mapping[str, str], stage: str) -> dict[str, str
         "RetentionDays": environment.get("EVENTYARD_RETENTION_DAYS", ""),
         "QueueVisibility": environment.get("EVENTYARD_QUEUE_VISIBILITY_S", ""),
         "TargetQueues": environment.get("EVENTYARD_TARGET_QUEUES", ""),
+        "AlarmTopic": environment.get("EVENTYARD_ALARM_TOPIC", ""),
     }
     return {name: value for name, value in wanted.items() if value}
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from chalicelib.config import ConfigurationError
 from chalicelib.telemetry._settings import OFF, TelemetrySettings, from_environment
-from chalicelib.telemetry._state import METRICS, TRACE_ID, Recorder, now
+from chalicelib.telemetry._state import METRICS, NAMESPACE, TRACE_ID, Recorder, now
 from chalicelib.telemetry.stages import (
     CLIENT,
     CONSUMER,
@@ -38,6 +38,7 @@ __all__ = [
     "CLIENT",
     "CONSUMER",
     "METRICS",
+    "NAMESPACE",
     "PRODUCER",
     "Stage",
     "accepting",

@@ -10,11 +10,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from chalicelib.telemetry._settings import TelemetrySettings
-from chalicelib.telemetry._state import METRICS, Recorder, Span
+from chalicelib.telemetry._state import METRICS, NAMESPACE, Recorder, Span
 from eventyard.core.jsontext import dumps
 from eventyard.version import VERSION
 
-NAMESPACE: Final = "Eventyard"
 #: CloudWatch takes so many values of a metric from one line.
 _MOST_VALUES: Final = 100
 #: Whoever waits for the function waits for this as well.

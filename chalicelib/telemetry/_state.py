@@ -14,6 +14,7 @@ from eventyard.core.traces import TraceContext
 
 #: Beyond so many spans one invocation records no more, and says how many it left out.
 MOST_SPANS: Final = 500
+NAMESPACE: Final = "Eventyard"
 #: Each metric with its unit, as CloudWatch calls it. All of them are by stage alone:
 #: what has no bound would cost without one.
 METRICS: Final = {
