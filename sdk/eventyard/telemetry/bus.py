@@ -8,21 +8,19 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from eventyard.core.event import Event
-from eventyard.events.bus import EventBus, Handler, Subscriber
+from eventyard.events._subscribers import Handler, Subscriber, observe
 from eventyard.telemetry.handling import span_for
 from eventyard.telemetry.metrics import eventbus_metrics
 
 
-class Observer:
+class Watcher:
     """Counts what is published, and how its handlers do."""
 
     def watched(
-        self, event: Event, wanted: tuple[Subscriber, ...] | None
-    ) -> tuple[Subscriber, ...] | None:
-        """Return the subscribers of an event, each looked at while it handles it."""
-        eventbus_metrics.record_event_published(event.type)
-        if wanted is None:
-            return None
+        self, event_type: str, wanted: tuple[Subscriber, ...]
+    ) -> tuple[Subscriber, ...]:
+        """Return subscribers, each looked at while it handles the event."""
+        eventbus_metrics.record_event_published(event_type)
         return tuple(replace(one, handler=_watched(one.handler)) for one in wanted)
 
 
@@ -46,14 +44,14 @@ def _watched(handler: Handler) -> Handler:
     return handle
 
 
-_OBSERVER: Final = Observer()
+_WATCHER: Final = Watcher()
 
 
 def watch() -> None:
     """Let every bus be looked at from now on."""
-    EventBus.observer = _OBSERVER
+    observe(_WATCHER)
 
 
 def leave() -> None:
     """Look at no bus any more."""
-    EventBus.observer = None
+    observe(None)
