@@ -72,7 +72,7 @@ class Collector:
         if path == "/v1/traces":
             self.spans += _spans(_traces(headers, body))
         elif path == "/v1/metrics":
-            self.points += _points(_metrics(body))
+            self.points += _points(_metrics(headers, body))
 
 
 def _handler(collector: Collector) -> type[BaseHTTPRequestHandler]:
@@ -96,10 +96,14 @@ def _handler(collector: Collector) -> type[BaseHTTPRequestHandler]:
 
 
 def _traces(headers: dict[str, str], body: bytes) -> Any:
-    from google.protobuf import json_format
     from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
 
-    request = service.ExportTraceServiceRequest()
+    return _parsed(service.ExportTraceServiceRequest(), headers, body)
+
+
+def _parsed(request: Any, headers: dict[str, str], body: bytes) -> Any:
+    from google.protobuf import json_format
+
     if headers["content-type"].startswith("application/json"):
         # OTLP writes ids in hexadecimal; JSON of protobuf has bytes in base64. What
         # the message does not know is refused.
@@ -145,12 +149,10 @@ def _spans(request: Any) -> list[Span]:
     ]
 
 
-def _metrics(body: bytes) -> Any:
+def _metrics(headers: dict[str, str], body: bytes) -> Any:
     from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as service
 
-    request = service.ExportMetricsServiceRequest()
-    request.ParseFromString(body)
-    return request
+    return _parsed(service.ExportMetricsServiceRequest(), headers, body)
 
 
 def _points(request: Any) -> list[tuple[str, float, dict[str, Any]]]:

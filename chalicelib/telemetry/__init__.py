@@ -129,7 +129,7 @@ def _tell(recorder: Recorder, kind: str, took_ms: float) -> None:
     fields: dict[str, Any] = {"kind": kind, "took_ms": took_ms}
     if recorder.left_out:
         fields["spans_left_out"] = recorder.left_out
-    if recorder.spans:
+    if recorder.settings.enabled and (recorder.spans or recorder.settings.endpoint):
         _send(recorder)
     more: list[dict[str, Any]] = []
     if recorder.settings.enabled and (recorder.counts or recorder.values):
@@ -147,10 +147,10 @@ def _send(recorder: Recorder) -> None:
 
     exporter = _exporter()
     if exporter.settings.endpoint and not exporter.is_paused:
-        fault = exporter.send(recorder.spans)
+        fault = exporter.send(recorder)
         if fault is None:
             return
-        log("spans were not taken", reason=fault, spans=len(recorder.spans))
+        log("the collector took nothing", reason=fault, spans=len(recorder.spans))
     for span in recorder.spans:
         log("span", **span_line(span))
 

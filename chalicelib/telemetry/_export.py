@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +23,9 @@ TIMEOUT_S: Final = 1.0
 #: A collector that failed is left alone for so long.
 PAUSE_S: Final = 30.0
 _ERROR: Final = 2
+#: Each invocation tells what it adds; whoever collects adds it up.
+_DELTA: Final = 1
+_BOUNDS_MS: Final = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000)
 
 
 def metric_lines(recorder: Recorder, at_s: float) -> Iterator[dict[str, Any]]:
@@ -71,6 +76,53 @@ def span_line(span: Span) -> dict[str, Any]:
 
 def traces_request(spans: Sequence[Span]) -> dict[str, Any]:
     """Return the body of a request to `/v1/traces`, as OTLP writes it in JSON."""
+    scoped = {"scope": _scope(), "spans": [_otlp(span) for span in spans]}
+    return {"resourceSpans": [{"resource": _resource(), "scopeSpans": [scoped]}]}
+
+
+def metrics_request(recorder: Recorder, until_ns: int) -> dict[str, Any]:
+    """Return the body of a request to `/v1/metrics`: what this invocation adds."""
+    when = {
+        "startTimeUnixNano": str(recorder.started_ns),
+        "timeUnixNano": str(until_ns),
+    }
+    metrics = [_sum(name, n, when) for name, n in recorder.counts.items()]
+    metrics += [_histogram(name, v, when) for name, v in recorder.values.items()]
+    scoped = {"scope": _scope(), "metrics": metrics}
+    return {"resourceMetrics": [{"resource": _resource(), "scopeMetrics": [scoped]}]}
+
+
+def otlp_name(name: str) -> str:
+    """Return what OpenTelemetry calls a metric: `EventsAccepted` by its words."""
+    return "eventyard." + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _sum(name: str, amount: int, when: Mapping[str, str]) -> dict[str, Any]:
+    points = [{**when, "asInt": str(amount)}]
+    told = {"aggregationTemporality": _DELTA, "isMonotonic": True, "dataPoints": points}
+    return {"name": otlp_name(name), "unit": "1", "sum": told}
+
+
+def _histogram(
+    name: str, values: Sequence[float], when: Mapping[str, str]
+) -> dict[str, Any]:
+    counts = [0] * (len(_BOUNDS_MS) + 1)
+    for value in values:
+        counts[bisect_left(_BOUNDS_MS, value)] += 1
+    point = {
+        **when,
+        "count": str(len(values)),
+        "sum": sum(values),
+        "min": min(values),
+        "max": max(values),
+        "bucketCounts": [str(n) for n in counts],
+        "explicitBounds": list(_BOUNDS_MS),
+    }
+    told = {"aggregationTemporality": _DELTA, "dataPoints": [point]}
+    return {"name": otlp_name(name), "unit": "ms", "histogram": told}
+
+
+def _resource() -> dict[str, Any]:
     function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
     about = {
         "service.name": "eventyard",
@@ -78,10 +130,11 @@ def traces_request(spans: Sequence[Span]) -> dict[str, Any]:
         "deployment.environment.name": os.environ.get("EVENTYARD_STAGE", "dev"),
         **({"faas.name": function} if function else {}),
     }
-    scope = {"name": "eventyard", "version": VERSION}
-    scoped = {"scope": scope, "spans": [_otlp(span) for span in spans]}
-    resource = {"attributes": _attributes(about)}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scoped]}]}
+    return {"attributes": _attributes(about)}
+
+
+def _scope() -> dict[str, Any]:
+    return {"name": "eventyard", "version": VERSION}
 
 
 def _otlp(span: Span) -> dict[str, Any]:
@@ -130,12 +183,10 @@ class Exporter:
 
     @cached_property
     def _pool(self) -> Any:
-        from urllib3 import PoolManager, Retry, Timeout
+        from urllib3 import PoolManager, Timeout
 
-        # A connection may have died while the function slept: one more try, at once.
-        retries = Retry(1, redirect=0, connect=0, read=1, allowed_methods=None)
-        timeout = Timeout(total=TIMEOUT_S)
-        return PoolManager(2, retries=retries, timeout=timeout)
+        # No second try: whoever waits for the function would wait for it.
+        return PoolManager(2, retries=False, timeout=Timeout(total=TIMEOUT_S))
 
     @property
     def is_paused(self) -> bool:
@@ -143,13 +194,22 @@ class Exporter:
         failed = self.failed_at
         return failed is not None and time.monotonic() - failed < PAUSE_S
 
-    def send(self, spans: Sequence[Span]) -> str | None:
-        """Send spans; return what went wrong, never raise."""
+    def send(self, recorder: Recorder) -> str | None:
+        """Send spans, then metrics; return what went wrong, never raise."""
+        fault = None
+        if recorder.spans:
+            fault = self._post("traces", traces_request(recorder.spans))
+        if fault is None and (recorder.counts or recorder.values):
+            # The log has them in any case.
+            fault = self._post("metrics", metrics_request(recorder, time.time_ns()))
+        return fault
+
+    def _post(self, signal: str, body: Mapping[str, Any]) -> str | None:
         try:
             answer = self._pool.request(
                 "POST",
-                f"{self.settings.endpoint}/v1/traces",
-                body=dumps(traces_request(spans)).encode(),
+                f"{self.settings.endpoint}/v1/{signal}",
+                body=dumps(body).encode(),
                 headers={
                     "Content-Type": "application/json",
                     **dict(self.settings.headers),

@@ -60,6 +60,7 @@ class Recorder:
     values: dict[str, list[float]] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
     left_out: int = 0
+    started_ns: int = field(default_factory=time.time_ns)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, name: str, amount: int) -> None:

@@ -327,9 +327,12 @@ def test_a_collector_gets_the_spans_and_the_log_does_not(platform, told, capsys)
         )
         with telemetry.recording("test"):
             publish(platform, {"type": "a.b", "headers": {"traceparent": HEADER}})
-        ((path, headers),) = collector.requests
+        (path, headers), (metrics, _) = collector.requests
         (span,) = collector.spans
     assert (path, headers["x-key"]) == ("/v1/traces", "a b")
+    assert metrics == "/v1/metrics"
+    assert collector.total("eventyard.events_accepted") == 1
+    assert collector.total("eventyard.accept_duration") == 1
     assert (span.service, span.name) == ("eventyard", "eventyard.accept")
     assert (span.trace_id, span.parent_id) == (TRACE, SPAN)
     assert span.attributes["event.type"] == "a.b"
@@ -348,7 +351,7 @@ def test_a_collector_that_fails_costs_no_work_and_is_left_alone_for_a_while(
         assert len(collector.requests) == 1
     messages = [line["message"] for line in lines(capsys)]
     assert messages.count("span") == 3
-    assert messages.count("spans were not taken") == 1
+    assert messages.count("the collector took nothing") == 1
 
 
 def test_a_collector_that_hangs_is_given_up_after_a_second(platform, told, capsys):
@@ -365,7 +368,7 @@ def test_a_collector_that_hangs_is_given_up_after_a_second(platform, told, capsy
         took = time.monotonic() - began
         released.set()
     assert took < 5
-    assert "spans were not taken" in [line["message"] for line in lines(capsys)]
+    assert "the collector took nothing" in [line["message"] for line in lines(capsys)]
 
 
 @pytest.mark.parametrize(
@@ -407,3 +410,17 @@ def test_whatever_headers_say_adopting_them_is_no_error(headers):
     event = Event("a.b", headers=headers)
     telemetry.adopt([event])
     assert traces.without(event.headers) == traces.without(headers)
+
+
+def test_a_collector_is_told_of_counts_where_nothing_is_traced(platform, told):
+    with Collector() as collector:
+        told(EVENTYARD_OTLP_ENDPOINT=collector.url, TELEMETRY_TRACE_SAMPLE_RATE="0")
+        with telemetry.recording("test"):
+            pass
+        with telemetry.recording("test"):
+            publish(platform, {"type": "a.b"}, {"type": "a.c"})
+            for value in (1, 5, 5.1, 70_000):
+                telemetry.observe("RelayLag", value)
+        assert [path for path, _ in collector.requests] == ["/v1/metrics"]
+    assert collector.total("eventyard.events_accepted") == 2
+    assert collector.total("eventyard.relay_lag") == 4
