@@ -17,6 +17,8 @@ from chalicelib.config import ConfigurationError
 
 _SHARE: Final = re.compile(r"0(?:\.[0-9]{1,9})?|1(?:\.0{1,9})?|\.[0-9]{1,9}")
 _URL: Final = re.compile(r"https?://[!-~]{1,2000}")
+_GRPC_PORT: Final = ":4317"
+_HTTP_PORT: Final = ":4318"
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
@@ -56,16 +58,24 @@ def from_environment(env: Mapping[str, str] | None = None) -> TelemetrySettings:
 
 
 def _collector(env: Mapping[str, str]) -> str:
-    named = env.get("EVENTYARD_OTLP_ENDPOINT") or ""
-    # Whoever chose gRPC for their programs named a port that speaks no HTTP.
-    if not named and env.get("OTEL_EXPORTER_OTLP_PROTOCOL") != "grpc":
-        named = env.get("OTEL_EXPORTER_OTLP_ENDPOINT") or ""
+    named = env.get("EVENTYARD_OTLP_ENDPOINT") or _usual(env)
     if named and not _URL.fullmatch(named):
         raise ConfigurationError(
             "EVENTYARD_OTLP_ENDPOINT (or OTEL_EXPORTER_OTLP_ENDPOINT) must be an http "
             f"or https address, not {named[:80]!r}."
         )
     return named.rstrip("/")
+
+
+def _usual(env: Mapping[str, str]) -> str:
+    named = (env.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "").rstrip("/")
+    if (env.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "grpc") != "grpc":
+        return named
+    if named.endswith(_GRPC_PORT):
+        # Who listens to programs by gRPC listens on the other port by HTTP.
+        return named.removesuffix(_GRPC_PORT) + _HTTP_PORT
+    # Whoever chose gRPC for another port named one that speaks no HTTP.
+    return "" if env.get("OTEL_EXPORTER_OTLP_PROTOCOL") else named
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:

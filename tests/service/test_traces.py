@@ -395,12 +395,18 @@ def test_settings_that_make_no_sense_stop_a_deployment_and_no_function(
     assert "there is no telemetry" in [line["message"] for line in lines(capsys)]
 
 
-def test_the_usual_variables_name_the_collector_unless_they_mean_grpc():
+def test_the_usual_variables_name_the_collector_and_its_port_for_http():
     read = telemetry.from_environment
     usual = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a:4318/"}
     assert read(usual).endpoint == "http://a:4318"
     assert read({**usual, "EVENTYARD_OTLP_ENDPOINT": "http://b"}).endpoint == "http://b"
-    assert read({**usual, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}).endpoint == ""
+    grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    assert read({**usual, **grpc}).endpoint == ""
+    by_grpc = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a:4317"}
+    assert read(by_grpc).endpoint == "http://a:4318"
+    assert read({**by_grpc, **grpc}).endpoint == "http://a:4318"
+    by_http = {**by_grpc, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+    assert read(by_http).endpoint == "http://a:4317"
     assert (read(usual).rate, read({}).rate) == (1.0, 0.0)
     assert "key" not in repr(read({"OTEL_EXPORTER_OTLP_HEADERS": "a=key"}))
 
