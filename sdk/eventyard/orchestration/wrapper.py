@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable, iscoroutinefunction
@@ -16,6 +17,7 @@ from eventyard.events.bus import EventBus, event_bus
 from eventyard.events.types import EventType
 from eventyard.orchestration.model import AgentId
 from eventyard.orchestration.paths import normal_path
+from eventyard.telemetry.metrics import agent_metrics
 
 TIMEOUT_S: Final = 30.0
 #: Skills whose `path` is one of the project's.
@@ -99,15 +101,23 @@ class AgentWrapper:
         if tool is None:
             known = ", ".join(sorted(self._tools)) or "none"
             return {"error": f"There is no tool {tool_name}; there are: {known}."}
-        try:
-            given = self._resolved(tool, params)
-            result = await asyncio.wait_for(_run(tool, given), self.timeout_s)
-        except TimeoutError:
-            result = {"error": f"{tool_name} took longer than {self.timeout_s:g} s."}
-        except Exception as error:  # noqa: BLE001 - told, and the agent goes on
-            result = {"error": f"{type(error).__name__}: {error}"}
+        began = time.perf_counter()
+        result = await self._in_time(tool, params)
+        took_ms = (time.perf_counter() - began) * 1_000
+        agent_metrics.record_tool_call(
+            tool_name, took_ms, succeeded(result), self.agent_id
+        )
         await self._tell(tool, params, result)
         return result
+
+    async def _in_time(self, tool: Tool, params: Mapping[str, Any]) -> Any:
+        try:
+            given = self._resolved(tool, params)
+            return await asyncio.wait_for(_run(tool, given), self.timeout_s)
+        except TimeoutError:
+            return {"error": f"{tool.name} took longer than {self.timeout_s:g} s."}
+        except Exception as error:  # noqa: BLE001 - told, and the agent goes on
+            return {"error": f"{type(error).__name__}: {error}"}
 
     def _resolved(self, tool: Tool, params: Mapping[str, Any]) -> dict[str, Any]:
         path = params.get("path")
