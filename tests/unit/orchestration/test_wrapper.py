@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from eventyard.events import EventBus, EventType
 from eventyard.orchestration import AgentWrapper, Tool
 from eventyard.orchestration.wrapper import redacted
+from eventyard.telemetry import TelemetryConfig, setup_telemetry, shutdown_telemetry
 from tests.awaiting import awaited
+from tests.otlp import Collector
 
 
 @pytest.fixture
@@ -194,3 +196,15 @@ async def test_cancelling_is_no_failure_of_the_tool(bus):
     with pytest.raises(asyncio.CancelledError):
         await running
     assert bus.get_history() == []
+
+
+@awaited
+async def test_each_call_is_measured(bus):
+    with Collector() as collector:
+        assert setup_telemetry(TelemetryConfig(otlp_endpoint=collector.url))
+        await agent(bus, dict).execute_tool("act")
+        await agent(bus, lambda _: 1 / 0).execute_tool("act")
+        await asyncio.to_thread(shutdown_telemetry)
+        found = {"tool_name": "act", "agent_id": "7"}
+        total = collector.total("agent.tool_calls.total", **found)
+        assert (total, collector.total("agent.tool_calls.errors", **found)) == (2, 1)
