@@ -82,12 +82,27 @@ class Consuming(Kernel):
                 a concurrency. `durable`: a name; what came while nobody was connected
                 is delivered later. `since`: a cursor to begin behind.
         """
+        if handler is None:
+            return self._iterated(topics, 1, filter=filter, **options)
         wanted = (topics,) if isinstance(topics, str) else tuple(topics)
-        registration = self._registration(
-            wanted, _nothing if handler is None else handler, filter, options
-        )
+        registration = self._registration(wanted, handler, filter, options)
+        stop = self._subscribing.close
+        return Subscription(registration, self._open, stop, iterated=False)
+
+    def _iterated(
+        self,
+        topics: str | Sequence[str],
+        at_once: int,
+        *,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002 - as callers know it
+        **options: Any,
+    ) -> Subscription:
+        """Return a subscription of which so many events are in hand at a time."""
+        wanted = (topics,) if isinstance(topics, str) else tuple(topics)
+        registration = self._registration(wanted, _nothing, filter, options)
+        stop = self._subscribing.close
         return Subscription(
-            registration, self._open, self._subscribing.close, iterated=handler is None
+            registration, self._open, stop, iterated=True, at_once=at_once
         )
 
     async def _open(self, registration: Registration) -> None:
@@ -115,11 +130,12 @@ class Consuming(Kernel):
         """
         Yield events as they come; with a `batch_size` lists of so many.
 
-        After `timeout` seconds a list is yielded as it is. It ends with its loop.
+        After `timeout` seconds a list is yielded as it is. It ends with its loop. With
+        `durable` a list counts as handled when the next one is asked for.
         """
         if batch_size < 1:
             raise SubscriptionError("batch_size is 1 or more.")
-        subscription = self.subscribe(topics, **options)
+        subscription = self._iterated(topics, batch_size, **options)
         if batch_size == 1:
             return one_by_one(subscription)
         return windows.batched(subscription, batch_size, timeout)
@@ -135,10 +151,13 @@ class Consuming(Kernel):
         """
         Yield the events of windows of time, when each is over; empty ones are left out.
 
-        Windows tumble, or slide by `slide`; who is late by `grace` counts.
+        Windows tumble, or slide by `slide`; who is late by `grace` counts. With
+        `durable` an event counts as handled when all its windows were yielded, and
+        more is asked for; so do the oldest where over ten thousand are not.
         """
         gathered = windows.windows(size, slide, grace)
-        return windows.windowed(self.subscribe(topics, **options), gathered)
+        subscription = self._iterated(topics, windows.MOST_OPEN, **options)
+        return windows.windowed(subscription, gathered)
 
     def on_error(self, handler: E) -> E:
         """Have a function called with each error that nothing helped, and its event."""
