@@ -82,27 +82,12 @@ class Consuming(Kernel):
                 a concurrency. `durable`: a name; what came while nobody was connected
                 is delivered later. `since`: a cursor to begin behind.
         """
-        if handler is None:
-            return self._iterated(topics, 1, filter=filter, **options)
         wanted = (topics,) if isinstance(topics, str) else tuple(topics)
-        registration = self._registration(wanted, handler, filter, options)
-        stop = self._subscribing.close
-        return Subscription(registration, self._open, stop, iterated=False)
-
-    def _iterated(
-        self,
-        topics: str | Sequence[str],
-        at_once: int,
-        *,
-        filter: Mapping[str, Any] | None = None,  # noqa: A002 - as callers know it
-        **options: Any,
-    ) -> Subscription:
-        """Return a subscription of which so many events are in hand at a time."""
-        wanted = (topics,) if isinstance(topics, str) else tuple(topics)
-        registration = self._registration(wanted, _nothing, filter, options)
-        stop = self._subscribing.close
+        registration = self._registration(
+            wanted, _nothing if handler is None else handler, filter, options
+        )
         return Subscription(
-            registration, self._open, stop, iterated=True, at_once=at_once
+            registration, self._open, self._subscribing.close, iterated=handler is None
         )
 
     async def _open(self, registration: Registration) -> None:
@@ -135,7 +120,7 @@ class Consuming(Kernel):
         """
         if batch_size < 1:
             raise SubscriptionError("batch_size is 1 or more.")
-        subscription = self._iterated(topics, batch_size, **options)
+        subscription = self.subscribe(topics, **options).holding(batch_size)
         if batch_size == 1:
             return one_by_one(subscription)
         return windows.batched(subscription, batch_size, timeout)
@@ -156,7 +141,7 @@ class Consuming(Kernel):
         more is asked for; so do the oldest where over ten thousand are not.
         """
         gathered = windows.windows(size, slide, grace)
-        subscription = self._iterated(topics, windows.MOST_OPEN, **options)
+        subscription = self.subscribe(topics, **options).holding(windows.MOST_OPEN)
         return windows.windowed(subscription, gathered)
 
     def on_error(self, handler: E) -> E:

@@ -23,18 +23,11 @@ class Subscription:
     Events of some topics, for a handler or to be iterated.
 
     `await client.subscribe(...)` starts it and returns it; `async with` ends it too. A
-    durable one that is iterated counts an event as handled when the next is asked for;
-    who gathers several has up to `at_once` of them in hand until they are settled.
+    durable one that is iterated counts an event as handled when the next is asked for.
     """
 
     def __init__(
-        self,
-        registration: Registration,
-        start: Start,
-        stop: Start,
-        *,
-        iterated: bool,
-        at_once: int = 1,
+        self, registration: Registration, start: Start, stop: Start, *, iterated: bool
     ) -> None:
         self._registration = registration
         self._start = start
@@ -43,14 +36,20 @@ class Subscription:
         #: What whoever iterates has in hand, the oldest first.
         self._in_hand: deque[tuple[Event, Settled]] = deque()
         self._unsettled: set[Settled] = set()
-        self._at_once = at_once
+        self._at_once = 1
         self._changed = asyncio.Event()
         self._active = False
         if iterated:
             registration.handler = self._put
             registration.ended = self._end
-        if iterated and self.is_durable:
-            registration.concurrency = max(registration.concurrency, at_once)
+
+    def holding(self, at_once: int) -> Self:
+        """Have so many events in hand, of whoever gathers several before they are done."""
+        self._at_once = at_once
+        if self.is_durable:
+            concurrency = self._registration.concurrency
+            self._registration.concurrency = max(concurrency, at_once)
+        return self
 
     @property
     def id(self) -> str:
