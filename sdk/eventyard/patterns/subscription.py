@@ -42,6 +42,7 @@ class Subscription:
         if iterated:
             registration.handler = self._put
             registration.ended = self._end
+            registration.let_go = self._let_go
 
     def holding(self, at_once: int) -> Self:
         """Have so many events in hand, of whoever gathers several before they are done."""
@@ -92,9 +93,12 @@ class Subscription:
 
     def _end(self) -> None:
         self._active = False
+        self._let_go()
+        self._change()
+
+    def _let_go(self) -> None:
         for settled in self._unsettled:
             _tell(settled, handled=False)
-        self._change()
 
     def _change(self) -> None:
         """Let everybody who waits look again."""

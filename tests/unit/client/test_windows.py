@@ -180,6 +180,21 @@ async def test_what_is_in_a_durable_window_that_is_open_comes_again():
 
 
 @awaited
+async def test_a_connection_made_anew_does_not_wait_for_open_windows():
+    async with EventRouterClient(url=address()) as client:
+        windows = client.window("m", "10s", durable="d")
+        first = asyncio.create_task(anext(windows))
+        await until(lambda: client._subscribing._desks)
+        await client.publish(at(1 * SECOND, 1))
+        await turns()
+        async with asyncio.timeout(10):
+            await client.reconnect()
+        await client.publish_batch([at(2 * SECOND, 2), at(12 * SECOND, 3)])
+        assert [event.payload for event in await first] == [1, 2]
+        await windows.aclose()
+
+
+@awaited
 async def test_more_than_may_be_open_is_no_standstill(monkeypatch):
     monkeypatch.setattr("eventyard.patterns.windows.MOST_OPEN", 3)
     async with EventRouterClient(url=address()) as client:
