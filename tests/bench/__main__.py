@@ -17,6 +17,7 @@ from tests.bench import (
     matching,
     scan,
     scrape,
+    telemetry,
     way,
     webhooks,
 )
@@ -32,6 +33,7 @@ _PARTS = {
     "way": way.measure,
     "deliver": deliver.measure,
     "webhooks": webhooks.measure,
+    "telemetry": telemetry.measure,
 }
 
 
