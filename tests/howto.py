@@ -22,7 +22,7 @@ def blocks(page: str, kind: str) -> list[str]:
 def programs(page: str) -> list[tuple[str, str]]:
     """Return the Python of a page, block by block, each with the text it prints."""
     found: list[tuple[str, str]] = []
-    for kind, block in _BLOCK.findall((_FOLDER / f"{page}.md").read_text()):
+    for kind, block in _BLOCK.findall((FOLDER / f"{page}.md").read_text()):
         if kind == "python":
             found.append((block, ""))
         elif kind == "text":

@@ -11,7 +11,7 @@ import pytest
 from eventyard import EventRouterClient
 from eventyard.transports.memory import Broker
 from tests.awaiting import Clock, awaited, turns, until
-from tests.howto import programs
+from tests.howto import FOLDER, programs
 
 GUIDES = [
     "ask-and-answer",
@@ -23,7 +23,6 @@ GUIDES = [
     "encrypt-payloads",
 ]
 _ROOT = Path(__file__).parent.parent.parent.parent
-_HOWTO = _ROOT / "docs" / "howto"
 _LINK = re.compile(r"\]\(([\w./-]+\.md)\)")
 
 
@@ -53,19 +52,19 @@ def test_the_programs_of_a_guide_print_what_it_says(page, capsys):
 
 @pytest.mark.parametrize(
     "page",
-    [_HOWTO / "use-the-client.md", _ROOT / "docs/index.md", _ROOT / "sdk/README.md"],
+    [FOLDER / "use-the-client.md", _ROOT / "docs/index.md", _ROOT / "sdk/README.md"],
 )
 def test_every_guide_is_linked_from_where_it_is_looked_for(page):
     linked = {
         (page.parent / link).resolve() for link in _LINK.findall(page.read_text())
     }
-    assert {(_HOWTO / f"{guide}.md") for guide in GUIDES} <= linked
+    assert {FOLDER / f"{guide}.md" for guide in GUIDES} <= linked
 
 
 @pytest.mark.parametrize("page", GUIDES)
 def test_a_guide_links_only_what_is_there(page):
-    links = _LINK.findall((_HOWTO / f"{page}.md").read_text())
-    assert all((_HOWTO / link).is_file() for link in links)
+    links = _LINK.findall((FOLDER / f"{page}.md").read_text())
+    assert all((FOLDER / link).is_file() for link in links)
 
 
 # What the guides say, and do not show.
