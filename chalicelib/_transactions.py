@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from chalicelib._values import marshal
 from chalicelib.aws import Aws, Item
@@ -13,6 +14,8 @@ from eventyard.core.errors import UnavailableError
 Key = tuple[str, str]
 #: DynamoDB takes no more of them at once.
 MOST_TOGETHER: Final = 100
+_TRIES: Final = 20
+Done = TypeVar("Done")
 
 
 class ThrottledError(UnavailableError):
@@ -114,6 +117,25 @@ class Transactions:
     def move(self, key: Key, item: Item) -> bool:
         """Write an item in the place of another one; False when that is gone."""
         return not self.write_all([Remove(key, only_if={}), Put(item)])
+
+
+def patiently(
+    act: Callable[[], Done | None], sleep: Callable[[float], None], busy: str
+) -> Done:
+    """
+    Do what others may hinder until it is done; None asks to begin again.
+
+    Raises UnavailableError, saying `busy`, when that does not end.
+    """
+    for attempt in range(_TRIES):
+        try:
+            done = act()
+        except ThrottledError:  # somebody else writes it at this very moment
+            done = None
+        if done is not None:
+            return done
+        sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311
+    raise UnavailableError(busy)
 
 
 def _action(table: str, write: Write) -> Any:

@@ -21,6 +21,8 @@ from eventyard.core.topics import compile_pattern
 #: What a key may be allowed. Those about events may end in `:<topic pattern>`.
 SCOPES: Final = (
     "admin",
+    "circles:read",
+    "circles:write",
     "events:publish",
     "events:subscribe",
     "graph:read",

@@ -15,6 +15,7 @@ from eventyard.version import VERSION
 if TYPE_CHECKING:
     from chalicelib.aws import Item
     from chalicelib.backbone import Handlers
+    from chalicelib.circles.parts import Circles
     from chalicelib.events.routing import Router
     from chalicelib.graphs.parts import Graphs
     from chalicelib.graphs.store import Version
@@ -143,6 +144,15 @@ class Platform(Backbone):
                 later=self._row_for_later,
                 bury=self._dead.bury,
             ),
+        )
+
+    @cached_property
+    def circles(self) -> Circles:
+        """Return everything about circles of agents."""
+        from chalicelib.circles.parts import Circles
+
+        return Circles(
+            self.table, self.log.new_key, self.log.item, self.settings.retention_days
         )
 
     # Methods rather than what they name: nothing is made before it is needed.

@@ -13,12 +13,13 @@ from chalicelib._transactions import (
     Transactions,
     Write,
     condition,
+    patiently,
     typed_key,
 )
 from chalicelib._values import marshal, unmarshal
 from chalicelib.aws import Aws, Item, is_condition_failure, is_too_large
 
-__all__ = ["Change", "Put", "Remove", "Table", "ThrottledError", "Write"]
+__all__ = ["Change", "Put", "Remove", "Table", "ThrottledError", "Write", "patiently"]
 
 _BATCH_WRITE = 25
 _BATCH_GET = 100

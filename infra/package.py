@@ -49,10 +49,19 @@ LAYERS: Final = {
 }
 _OURS: Final = ("app.py", "chalicelib", "eventyard", "chalice")
 
-#: What the server takes of the package's jobs: no more than does no I/O.
-_JOBS: Final = frozenset(
-    {"__init__.py", "base.py", "context.py", "errors.py", "scraping"}
-)
+#: What the server takes of parts of the package: no more than does no I/O.
+_PARTS: Final = {
+    "events": frozenset({"__init__.py", "types.py"}),
+    "jobs": frozenset(
+        {"__init__.py", "base.py", "context.py", "errors.py", "scraping"}
+    ),
+    "orchestration": frozenset(
+        {
+            *("__init__.py", "circles.py", "history.py", "model.py"),
+            *("news.py", "paths.py", "tasks.py"),
+        }
+    ),
+}
 
 _CHALICE: Final = "import sys, chalice.cli; sys.exit(chalice.cli.main())"
 #: Where the staged project has the template that Chalice merges into its own.
@@ -273,14 +282,8 @@ def _stage(stage: Path) -> Path:
     # The server takes no more of the package than this (import-linter holds it).
     package = (ROOT / "vendor" / "eventyard").resolve()
     shutil.copytree(package / "core", stage / "vendor/eventyard/core", ignore=ignore)
-    jobs = package / "jobs"
-    shutil.copytree(
-        jobs,
-        stage / "vendor/eventyard/jobs",
-        ignore=lambda folder, names: (
-            set(names) - _JOBS if Path(folder) == jobs else ignore(folder, names)
-        ),
-    )
+    for part, names in _PARTS.items():
+        _stage_part(package / part, stage / "vendor/eventyard" / part, names)
     for name in ("__init__.py", "version.py"):
         shutil.copy(package / name, stage / "vendor/eventyard")
     shutil.copy(ROOT / "app.py", stage / "app.py")
@@ -290,6 +293,18 @@ def _stage(stage: Path) -> Path:
     (stage / ".chalice" / "config.json").write_text(json.dumps(config))
     shutil.copy(ROOT / "infra" / "resources.yaml", stage / _RESOURCES)
     return stage
+
+
+def _stage_part(part: Path, target: Path, names: frozenset[str]) -> None:
+    """Copy of a part of the package what the server takes."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    shutil.copytree(
+        part,
+        target,
+        ignore=lambda folder, held: (
+            set(held) - names if Path(folder) == part else ignore(folder, held)
+        ),
+    )
 
 
 def _chalice(stage: Path, out: Path) -> None:

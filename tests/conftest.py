@@ -124,6 +124,7 @@ def clock(platform) -> Clock:
     platform.traffic.clock = stopped
     platform.agenda.clock = stopped
     platform.sources.clock = stopped
+    platform.circles.clock = stopped
     platform.pulls.deliveries.clock = stopped
     platform.pulls.store.clock = stopped
     jobs = platform.jobs

@@ -107,7 +107,7 @@ def _serve(loopback: Loopback) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(told.body)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - named so by the library
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - named so by the library
 
         def log_message(self, *_: Any) -> None:
             pass

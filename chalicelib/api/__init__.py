@@ -6,6 +6,7 @@ from typing import Final
 
 from chalicelib.api import (
     archive,
+    circles,
     clients,
     dead_letters,
     documents,
@@ -50,6 +51,7 @@ FAMILIES: Final = (
     pulls,
     webhooks,
     jobs,
+    circles,
     operations,
     keys,
     tickets,

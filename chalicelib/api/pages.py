@@ -62,6 +62,13 @@ def jobs_page(call: Call, job_id: str = "") -> Response:
     return answer_page(call, job_id)
 
 
+@routes.get("/circles", **_PAGE)
+@routes.get("/circles/{circle}", **_PAGE)
+def circles_page(call: Call, circle: str = "") -> Response:
+    """Show a browser who works together, and on what; `new` is the form for one more."""
+    return answer_page(call, circle)
+
+
 @routes.get("/subscriptions", **_PAGE)
 @routes.get("/subscriptions/{subscription_id}", **_PAGE)
 def subscriptions_page(call: Call, subscription_id: str = "") -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,10 +24,8 @@ from chalicelib.jobs.model import (
 from chalicelib.jobs.ready import ready_item, ready_item_key
 from chalicelib.jobs.tell import Teller
 from chalicelib.jobs.texts import text_key
-from chalicelib.table import Change, Put, Remove, Table, ThrottledError, Write
-from eventyard.core.errors import UnavailableError
+from chalicelib.table import Change, Put, Remove, Table, Write, patiently
 
-_TRIES: Final = 20
 _LONGEST_ID: Final = 64
 #: What a program saved to go on from.
 CHECKPOINT: Final = "checkpoint"
@@ -160,15 +157,7 @@ class JobStore:
 
         Raises UnavailableError when that does not end.
         """
-        for attempt in range(_TRIES):
-            try:
-                done = act()
-            except ThrottledError:  # somebody else writes it at this very moment
-                done = None
-            if done is not None:
-                return done
-            self.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311
-        raise UnavailableError("Too much changes this job; try again.")
+        return patiently(act, self.sleep, "Too much changes this job; try again.")
 
 
 def _ends(new: JobRow, then: JobRow | None) -> Iterator[Write]:

@@ -20,7 +20,16 @@ from eventyard.patterns.handling import handled_event
 
 if TYPE_CHECKING:
     from eventyard.client import EventRouterClient
+    from eventyard.orchestration.wrapper import AgentWrapper
     from eventyard.patterns.subscription import Subscription
+
+__all__ = [
+    "AgentWrapper",
+    "EventEnabledAgent",
+    "OrchestratorMixin",
+    "WorkflowContext",
+    "event_handler",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _WANTED: Final = "__eventyard_wanted__"
@@ -299,3 +308,12 @@ def _workflow() -> str | None:
     """
     workflow, handled = _WORKFLOW.get() or (None, None)
     return workflow if handled_event() is handled else None
+
+
+def __getattr__(name: str) -> Any:
+    """Load what runs the tools of agents when it is first asked for."""
+    if name != "AgentWrapper":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from eventyard.orchestration.wrapper import AgentWrapper
+
+    return AgentWrapper

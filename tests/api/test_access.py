@@ -52,6 +52,8 @@ OPEN = {
     "GET /pulls/{owner}/{name}/{number}",
     "GET /jobs",
     "GET /jobs/{job_id}",
+    "GET /circles",
+    "GET /circles/{circle}",
 }
 #: What any key opens, whatever it may do.
 ANY_KEY = {"GET /api/v1/me"}
@@ -63,6 +65,8 @@ SIGNED = {
 }
 SCOPES = {
     "admin",
+    "circles:read",
+    "circles:write",
     "events:publish",
     "events:subscribe",
     "graph:read",

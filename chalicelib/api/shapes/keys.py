@@ -16,7 +16,7 @@ _Scope = Annotated[
     Field(
         json_schema_extra={
             "pattern": r"^(admin|events:(publish|subscribe)(:\S+)?"
-            r"|(graph|pulls):(read|write))$"
+            r"|(circles|graph|pulls):(read|write)|jobs:(read|submit))$"
         }
     ),
 ]
@@ -35,9 +35,9 @@ class NewKey(Body):
     )
     scopes: list[_Scope] = Field(
         min_length=1,
-        description="`admin`, `events:publish`, `events:subscribe` (these two also "
-        "for a topic pattern), `graph:read`, `graph:write`, `jobs:read`, `jobs:submit`, "
-        "`pulls:read`, `pulls:write`.",
+        description="`admin`, `circles:read`, `circles:write`, `events:publish`, "
+        "`events:subscribe` (these two also for a topic pattern), `graph:read`, "
+        "`graph:write`, `jobs:read`, `jobs:submit`, `pulls:read`, `pulls:write`.",
         examples=_SCOPES,
     )
     expires_in_s: int | None = Field(

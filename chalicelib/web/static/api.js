@@ -4,6 +4,7 @@ import { ROOT } from "./hooks.js";
 
 const TIMEOUT_MS = 10_000;
 const LONG_MS = 35_000;
+const NO_CONTENT = 204;
 const KEY = "eventyard.key";
 
 /** What went wrong: the server's code and message, or ours when it never answered. */
@@ -127,6 +128,26 @@ export async function getJobFile(service, id, format) {
 }
 const serviceAt = (service, ...steps) => ["api", `${service}s`, ...steps].map(encodeURIComponent).join("/");
 
+/** `wish` is { status, project_id, limit, cursor }. */
+export const getCircles = (wish) => request(withQuery("api/v1/circles", wish));
+export const getCircle = (id) => request(one("circles", id));
+export const createCircle = (wish) => post("api/v1/circles", wish);
+export const changeCircle = (id, wish) => request(one("circles", id), { method: "PATCH", body: wish });
+export const removeCircle = (id) => request(one("circles", id), { method: "DELETE" });
+export const getMembers = (id) => request(one("circles", id, "members"));
+export const addMember = (id, wish) => post(one("circles", id, "members"), wish);
+export const removeMember = (id, agent) => request(one("circles", id, `members/${encodeURIComponent(agent)}`), { method: "DELETE" });
+/** `wish` is { status, state, limit, cursor }. */
+export const getCircleTasks = (id, wish) => request(withQuery(one("circles", id, "tasks"), wish));
+export const createTask = (id, wish) => post(one("circles", id, "tasks"), wish);
+export const changeTask = (id, wish) => request(one("tasks", id), { method: "PATCH", body: wish });
+export const claimTask = (id, agent) => post(one("tasks", id, "claim"), { agent_id: agent });
+export const submitTask = (id, wish) => post(one("tasks", id, "submit"), wish);
+export const approveTask = (id, { reviewer_id, comment }) => post(one("tasks", id, "approve"), { reviewer_id, comment });
+export const rejectTask = (id, wish) => post(one("tasks", id, "reject"), wish);
+export const getConflicts = (id, wish) => request(withQuery(one("circles", id, "conflicts"), wish));
+export const resolveConflict = (id, conflict, resolution) => post(one("circles", id, `conflicts/${conflict}/resolve`), { resolution });
+
 /** Ask for the health; a 503 that names its checks is an answer, not an error. */
 export function getHealth() {
   return request("health", { accepts: (status, body) => status === 503 && body?.checks });
@@ -149,6 +170,7 @@ const post = (path, body, ms = TIMEOUT_MS) => request(path, { method: "POST", bo
 export async function request(path, { method = "GET", body, ms = TIMEOUT_MS, accepts = () => false, text = false, read } = {}) {
   const response = await send(path, method, body, ms);
   read?.(response.headers);
+  if (response.status === NO_CONTENT) return null;
   const answer = text && response.ok ? await response.text() : await readJson(response, ms);
   if (response.ok || accepts(response.status, answer)) return answer;
   if (response.status === 401) window.dispatchEvent(new Event("eventyard:unauthorized"));

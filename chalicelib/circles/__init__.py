@@ -1,0 +1,1 @@
+"""Circles of agents: members, tasks, conflicts, and the history of all that."""
