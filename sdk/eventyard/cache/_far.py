@@ -41,7 +41,8 @@ class Far:
         self._ask_at = 0.0
         self._owed: dict[Any, Act] = {}
         self._told: set[type[BaseException]] = set()
-        self._made: Client = None
+        #: The connections, whether anybody answers or not; None: there never will be any.
+        self.made: Client = None
         #: Why nobody is asked, as people read it.
         self.reason = ""
         self._open()
@@ -51,7 +52,7 @@ class Far:
             self._never("the cache is disabled")
             return
         try:
-            self._made = _client(self._config)
+            self.made = _client(self._config)
         except ImportError:
             self._never("it needs a library: pip install 'eventyard[redis]'")
         except Exception as error:  # noqa: BLE001 - a cache never fails its caller
@@ -71,7 +72,7 @@ class Far:
     @property
     def client(self) -> Client:
         """Return the connections, or None while it is away."""
-        return self._made if self._up else None
+        return self.made if self._up else None
 
     def ask_again(self) -> bool:
         """Tell whether it answers, asking if it was left alone for long enough."""
@@ -79,7 +80,7 @@ class Far:
 
     def run(self, act: Callable[[Client], T], otherwise: T) -> T:
         """Return what Redis says, or what stands for no answer."""
-        client = self._made if self._up else self._ready()
+        client = self.made if self._up else self._ready()
         if client is None:
             return otherwise
         try:
@@ -94,7 +95,7 @@ class Far:
         done: T = self.run(act, missing)
         if done is not missing:
             return done
-        if self._made is not None:
+        if self.made is not None:
             self._owe(name, act)
         return otherwise
 
@@ -114,14 +115,14 @@ class Far:
         if not self._asking.acquire(blocking=False):
             return None
         try:
-            return self._made if self._up else self._try()
+            return self.made if self._up else self._try()
         finally:
             self._asking.release()
 
     def _try(self) -> Client:
         self._ask_at = time.monotonic() + self._config.pause
         try:
-            self._made.ping()
+            self.made.ping()
             self._pay()
         except Exception as error:  # noqa: BLE001 - a cache never fails its caller
             self._is_down(error)
@@ -130,15 +131,15 @@ class Far:
             _LOGGER.info("Redis is back")
         self.reason, self._up = "", True
         self._told.clear()
-        self._on_change(self._made)
+        self._on_change(self.made)
         self.run(lambda _: self._pay(), None)
-        return self._made
+        return self.made
 
     def _pay(self) -> None:
         while (owed := self._next_owed()) is not None:
             name, act = owed
             try:
-                act(self._made)
+                act(self.made)
             except Exception:
                 with self._owing:
                     self._owed.setdefault(name, act)
@@ -171,8 +172,8 @@ class Far:
         """End all connections; nobody is asked any more."""
         self._up, self._ask_at = False, float("inf")
         self.reason = "the cache is closed"
-        if self._made is not None:
-            self._made.close()
+        if self.made is not None:
+            self.made.close()
 
 
 class Script:

@@ -47,6 +47,11 @@ class Keys:
         """Return the tag of all that an agent recalled."""
         return f"rag:agent:{part(agent_id)}"
 
+    @property
+    def any_recall(self) -> str:
+        """Return the pattern of all that anybody recalled."""
+        return f"{literal(self.prefix)}rag:agent:*"
+
     def circle(self, circle_id: Any) -> str:
         """Return the key of a circle's context."""
         return f"{self.prefix}circle:context:{part(circle_id)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 #: Lists a key under tags until it ends; whoever ended before is crossed out. Times are
-#: in seconds, "inf" for what never ends.
+#: in ms, "inf" for what never ends.
 _LIST_UNDER: Final = """
 local function list_under(tags, first, key, ends, now)
   for n = first, #tags do
@@ -15,13 +15,15 @@ local function list_under(tags, first, key, ends, now)
     if last == 'inf' then
       redis.call('PERSIST', tags[n])
     else
-      redis.call('EXPIREAT', tags[n], math.ceil(tonumber(last)) + 1)
+      redis.call('PEXPIREAT', tags[n], string.format('%.0f', tonumber(last) + 1))
     end
   end
 end
-local function end_of(px, now)
-  if tonumber(px) == 0 then return 'inf' end
-  return tostring(now + math.ceil(px / 1000))
+local function list_for(px, tags, first, key)
+  local time = redis.call('TIME')
+  local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local ends = tonumber(px) == 0 and 'inf' or string.format('%.0f', now + px)
+  list_under(tags, first, key, ends, string.format('%.0f', now))
 end
 """
 
@@ -37,14 +39,14 @@ SET: Final = (
     _LIST_UNDER
     + """
 if ARGV[3] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
-redis.call('DEL', KEYS[2])
 if tonumber(ARGV[2]) == 0 then
   redis.call('SET', KEYS[1], ARGV[1])
 else
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 end
-local now = tonumber(redis.call('TIME')[1])
-list_under(KEYS, 3, KEYS[1], end_of(ARGV[2], now), now)
+-- Not before: a full Redis refuses only a script that wrote nothing yet.
+redis.call('DEL', KEYS[2])
+list_for(ARGV[2], KEYS, 3, KEYS[1])
 return 1
 """
 )
@@ -62,10 +64,7 @@ if text and (left < 0 or left > stale) then
   return {text, left < 0 and -1 or left - stale, 0}
 end
 local mine = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
-if mine then
-  local now = tonumber(redis.call('TIME')[1])
-  list_under(KEYS, 3, KEYS[1], end_of(ARGV[2], now), now)
-end
+if mine then list_for(ARGV[2], KEYS, 3, KEYS[1]) end
 return {text, 0, mine and 1 or 0}
 """
 )
@@ -76,13 +75,14 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 return 0
 """
 
-#: Keys: a tag. Values: what leases are called. Answers the keys that were there.
+#: Keys: a tag. Values: what leases are called, how many keys at most. Answers how many
+#: were listed, and those that were there.
 END_TAG: Final = """
+local listed = redis.call('ZPOPMIN', KEYS[1], ARGV[2])
 local ended = {}
-for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  redis.call('UNLINK', key .. ARGV[1])
-  if redis.call('UNLINK', key) == 1 then ended[#ended + 1] = key end
+for n = 1, #listed, 2 do
+  redis.call('UNLINK', listed[n] .. ARGV[1])
+  if redis.call('UNLINK', listed[n]) == 1 then ended[#ended + 1] = listed[n] end
 end
-redis.call('UNLINK', KEYS[1])
-return ended
+return {#listed / 2, ended}
 """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from time import monotonic
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from time import monotonic, perf_counter
+from typing import Any, Final, NamedTuple, TypeVar
 
-from eventyard.cache import _scripts
+from eventyard.cache import _scripts, _telling
 from eventyard.cache._far import Client, Far, Script
 from eventyard.cache._keys import LEASE, Keys, literal
 from eventyard.cache._near import ASKED, COPY, UNTIL, VALUE, Entry, Near
@@ -22,6 +22,7 @@ _PAGE: Final = 1_000
 _ENCODER: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":")
 )
+T = TypeVar("T")
 #: What is returned where a value may be None.
 MISSING: Final[Any] = object()
 
@@ -31,6 +32,8 @@ class Written(NamedTuple):
 
     text: bytes
     ms: int
+    #: So many of these it is old.
+    stale_ms: int = 0
 
 
 class Store:
@@ -40,12 +43,16 @@ class Store:
         self.config = config
         self.keys = Keys(config.key_prefix)
         self.hits = self.misses = 0
+        #: Telemetry's, while it is set up; looked at again with each way to Redis.
+        self.metrics: Any = _telling.metrics()
         self.watch = _watch(config) if config.enabled and config.local_tier else None
         #: In the way of every read: empty where nothing is kept near.
         self._entries: dict[str, Entry] = {}
         if self.watch is not None:
             self._entries = self.watch.near.entries
         self.far = Far(config, self._remove_all, self._far_changed)
+        if self.watch is not None and self.far.made is not None:
+            self.watch.listen(self.far.made)
 
     @property
     def near(self) -> Near | None:
@@ -62,56 +69,87 @@ class Store:
         if entry is not None and entry[UNTIL] > monotonic():
             self.hits += 1
             entry[ASKED] = True
+            if self.metrics is not None:
+                self._tell(key, found=True)
             copy = entry[COPY]
             return entry[VALUE] if copy is None else copy(entry[VALUE])
-        found = self.look(key)
+        found = self._timed("get", key, lambda: self._look(key))
         return None if found is MISSING else found
 
-    def look(self, key: str) -> Any:
+    def peek(self, key: str) -> Any:
+        """Return a value that is kept near, or MISSING."""
+        entry = self._entries.get(key)
+        return self.get(key) if entry and entry[UNTIL] > monotonic() else MISSING
+
+    def _timed(self, operation: str, key: str, act: Callable[[], T]) -> T:
+        """Do something, and tell telemetry how long it took, where there is any."""
+        self.metrics = _telling.metrics()
+        if self.metrics is None:
+            return act()
+        begun = perf_counter()
+        try:
+            return act()
+        finally:
+            took_ms = (perf_counter() - begun) * 1000
+            kind = _telling.kind_of(key, self.keys.prefix)
+            self.metrics.record_cache_operation(operation, took_ms, kind)
+
+    def _tell(self, key: str, *, found: bool) -> None:
+        kind = _telling.kind_of(key, self.keys.prefix)
+        if found:
+            self.metrics.record_cache_hit(kind)
+        else:
+            self.metrics.record_cache_miss(kind)
+
+    def _look(self, key: str) -> Any:
         """Return a value of Redis's, or MISSING; keep it near."""
         near = self.near
         if near is None:
             text = self.far.run(lambda client: client.get(key), MISSING)
-            return self._read(text)
+            return self.read(key, text)
         epoch = near.epoch
         answer = self.far.run(lambda client: _GET(client, [key]), MISSING)
         if answer is MISSING or answer is None:
-            return self._read(answer)
-        value = self._read(answer[0])
-        left = None if answer[1] < 0 else answer[1] / 1000
-        self.keep_near(key, value, Written(answer[0], 0), left, epoch=epoch)
+            return self.read(key, answer)
+        text, left_ms = answer
+        value = self.read(key, text)
+        left = None if left_ms < 0 else left_ms / 1000
+        self.keep_near(key, value, len(text), left, epoch=epoch)
         return value
 
     def keep_near(
-        self,
-        key: str,
-        value: Any,
-        written: Written,
-        ttl_s: float | None,
-        *,
-        epoch: int,
+        self, key: str, value: Any, size: int, ttl_s: float | None, *, epoch: int
     ) -> None:
         """Keep what was read from Redis, where its changes are heard of."""
         if self.watch is None or value is MISSING:
             return
         self.watch.ensure(self.far.client)
         if key.startswith(self.keys.prefix):
-            self.watch.near.put(key, value, len(written.text), ttl_s, epoch=epoch)
+            self.watch.near.put(key, value, size, ttl_s, epoch=epoch)
 
-    def _read(self, text: Any) -> Any:
+    def read(self, key: str, text: Any, *, counted: bool = True) -> Any:
         """Read what Redis answered, and count it."""
         if text is MISSING:
             return MISSING
-        if text is not None:
-            try:
-                value = json.loads(text)
-            except (ValueError, RecursionError) as error:
-                self.far.warn(type(error), f"something in Redis is no JSON: {error}")
-            else:
-                self.hits += 1
-                return value
-        self.misses += 1
-        return MISSING
+        value = MISSING if text is None else self._parsed(text)
+        if counted or value is not MISSING:
+            self._count(key, found=value is not MISSING)
+        return value
+
+    def _parsed(self, text: bytes) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            self.far.warn(type(error), f"something in Redis is no JSON: {error}")
+            return MISSING
+
+    def _count(self, key: str, *, found: bool) -> None:
+        if found:
+            self.hits += 1
+        else:
+            self.misses += 1
+        if self.metrics is not None:
+            self._tell(key, found=found)
 
     def set(
         self,
@@ -125,20 +163,27 @@ class Store:
         written = self.write(value, ttl)
         return written is not None and self.keep(key, written, tags=(*tags,))
 
-    def write(self, value: Any, ttl: float | None) -> Written | None:
+    def write(
+        self, value: Any, ttl: float | None, *, stale_ms: int = 0
+    ) -> Written | None:
         """Write a value as JSON; None, with a warning, where it is none."""
         try:
             text = _ENCODER.encode(value).encode()
-            ms = math.ceil(ttl * 1000) if ttl else 0
+            ms = math.ceil(ttl * 1000) + stale_ms if ttl else 0
         except (TypeError, ValueError, RecursionError, OverflowError) as error:
             self.far.warn(type(error), f"this cannot be kept: {error}")
             return None
-        return Written(text, ms) if ms >= 0 else None
+        return Written(text, ms, stale_ms) if ms >= 0 else None
 
     def keep(
         self, key: str, written: Written, *, tags: tuple[str, ...], token: str = ""
     ) -> bool:
         """Keep what was written; with a token, only while its lease is held."""
+        return self._timed("set", key, lambda: self._keep(key, written, tags, token))
+
+    def _keep(
+        self, key: str, written: Written, tags: tuple[str, ...], token: str
+    ) -> bool:
         names = [key, key + LEASE, *map(self.keys.tag, tags)]
         done = self.far.run(
             lambda client: _SET(client, names, written.text, written.ms, token), None
@@ -156,12 +201,15 @@ class Store:
         if near is None or self.far.is_up:
             return False
         value = json.loads(written.text)
-        ttl_s = written.ms / 1000 if written.ms else None
+        ttl_s = (written.ms - written.stale_ms) / 1000 if written.ms else None
         size = len(written.text)
         return near.put(key, value, size, ttl_s, epoch=near.epoch, tags=tags)
 
     def delete(self, key: str) -> bool:
         """Remove a key; True also if there was none, False if nobody could be told."""
+        return self._timed("delete", key, lambda: self._delete(key))
+
+    def _delete(self, key: str) -> bool:
         done = self.far.must(("key", key), _remove(key), None)
         if self.near is not None:
             self.near.drop([key])
@@ -186,9 +234,7 @@ class Store:
     def invalidate_tag(self, tag: str) -> int:
         """Remove what was kept with a tag; returns how many keys that were."""
         name = self.keys.tag(tag)
-        ended = self.far.must(
-            name, lambda client: _END_TAG(client, [name], LEASE), None
-        )
+        ended = self.far.must(name, lambda client: _end_tag(client, name), None)
         dropped = 0
         if self.near is not None:
             dropped = self.near.drop_tag(tag)
@@ -242,6 +288,15 @@ class Store:
 def _watch(config: CacheConfig) -> Watch:
     near = Near(config.local_max_entries, config.local_max_bytes, config.local_ttl)
     return Watch(near, config.key_prefix)
+
+
+def _end_tag(client: Client, name: str) -> list[bytes]:
+    """Remove what a tag lists, page by page; returns the keys that were there."""
+    ended, listed = [], _PAGE
+    while listed == _PAGE:
+        listed, page = _END_TAG(client, [name], LEASE, _PAGE)
+        ended += page
+    return ended
 
 
 def _remove(key: str) -> Any:

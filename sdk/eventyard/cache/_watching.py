@@ -37,12 +37,16 @@ class Watch:
             self._settle()
             if client is not None:
                 self.near.clear()
-                self._listen(client)
+                self.listen(client)
 
-    def _listen(self, client: Client) -> None:
-        if self._listener is None:
-            self._listener = Listener(client, self._prefix, self._changed, self._state)
-        self._listener.start()
+    def listen(self, client: Client) -> None:
+        """Listen from now on; again and again, while Redis is away."""
+        with self._lock:
+            if self._listener is None:
+                self._listener = Listener(
+                    client, self._prefix, self._changed, self._state
+                )
+            self._listener.start()
 
     def _state(self, heard: bool) -> None:  # noqa: FBT001 - it is what is told
         with self._lock:
@@ -68,8 +72,7 @@ class Watch:
     def ensure(self, client: Client) -> None:
         """Listen, where a fork ended that."""
         if self._listener is None and client is not None:
-            with self._lock:
-                self._listen(client)
+            self.listen(client)
 
     def close(self) -> None:
         """End listening, and forget everything."""

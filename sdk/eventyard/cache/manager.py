@@ -5,12 +5,18 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from eventyard.cache._far import Client
+from eventyard.cache._making import AsyncMake, Make, Maker, Order
 from eventyard.cache._store import Store
 from eventyard.cache.config import CacheConfig
 from eventyard.core.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from eventyard.cache._following import Follower, Members
+    from eventyard.core.event import Event
+    from eventyard.events import EventBus
 
 _LOGGER = logging.getLogger("eventyard.cache")
 AgentId = int | str
@@ -29,6 +35,8 @@ class CacheManager:
         self.config = config or CacheConfig()
         self._store = store = Store(self.config)
         self._keys = store.keys
+        self._maker = Maker(store)
+        self._follower: Follower | None = None
         # Bound here, so that a hit in the process costs one call.
         self.get = store.get
 
@@ -91,6 +99,32 @@ class CacheManager:
         """Remove everything below the prefix; returns how many keys that were."""
         return self._store.clear_all()
 
+    def get_or_set(
+        self, key: str, make: Make, ttl: float | None = None, **wishes: Any
+    ) -> Any:
+        """
+        Return a value, having it made where there is none.
+
+        However many want it, in however many processes, one makes it and the others
+        wait. What is removed while it is made is handed out and not kept. Errors of
+        `make` are the caller's. Every value comes as JSON would bring it.
+
+        Args:
+            key: Of the entry.
+            make: Called without anything for the value.
+            ttl: In seconds; None or 0 for ever.
+            wishes: `stale`: so many seconds beyond its time the old value is handed
+                out while one new is made; `tags`; `patience`: how many seconds a maker
+                may take before another one begins, 10 unless it says.
+        """
+        return self._maker.get(make, _order(key, ttl, **wishes))
+
+    async def get_or_set_async(
+        self, key: str, make: AsyncMake, ttl: float | None = None, **wishes: Any
+    ) -> Any:
+        """Do the same with a `make` that may be a coroutine function."""
+        return await self._maker.get_async(make, _order(key, ttl, **wishes))
+
     def get_embedding(self, text: str, *, model: str = "") -> Any:
         """Return the vector of a text, or None."""
         return self._store.get(self._keys.embedding(text, model))
@@ -135,6 +169,10 @@ class CacheManager:
         """Remove all that an agent recalled; returns how many keys that were."""
         return self._store.invalidate_tag(self._keys.recall_tag(agent_id))
 
+    def invalidate_all_rag_results(self) -> int:
+        """Remove all that anybody recalled; returns how many keys that were."""
+        return self._store.delete_pattern(self._keys.any_recall)
+
     def get_circle_context(self, circle_id: AgentId) -> Any:
         """Return the context of a circle, or None."""
         return self._store.get(self._keys.circle(circle_id))
@@ -160,6 +198,45 @@ class CacheManager:
         """Keep what a model answered."""
         key = self._keys.answer(prompt_hash)
         return self.set(key, response, ttl or self.config.llm_response_ttl)
+
+    def follow(
+        self,
+        bus: EventBus | None = None,
+        *,
+        members: Members | None = None,
+        project_members: Members | None = None,
+    ) -> None:
+        """
+        Remove what the events of a bus say is old, from now on; once, if asked twice.
+
+        A new memory ends what its agent recalled, a shared one what all concerned did:
+        `members(circle_id)` and `project_members(project_id)` return their agents;
+        without them it is everybody. Events of circles and tasks end the context of
+        their circle. Without a bus it is that of the process.
+        """
+        from eventyard.cache._following import Follower
+        from eventyard.events import event_bus
+
+        self.unfollow()
+        self._follower = Follower(self, members, project_members)
+        self._follower.begin(event_bus if bus is None else bus)
+
+    def unfollow(self) -> None:
+        """Heed events no longer."""
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.end()
+
+    async def heed(self, event: Event) -> None:
+        """
+        Remove what an event says is old: a handler for whatever brings events.
+
+        `await client.subscribe("memory.*", handler=cache.heed)`; whom it concerns is
+        known from `follow`.
+        """
+        from eventyard.cache._following import Follower
+
+        await (self._follower or Follower(self, None, None)).handle(event)
 
     def get_stats(self) -> dict[str, Any]:
         """Return what is kept, and how often this process found it."""
@@ -192,7 +269,8 @@ class CacheManager:
         return round(100 * hits / asked, 2) if asked else 0.0
 
     def close(self) -> None:
-        """End connections and threads; from then on nothing is kept."""
+        """End connections, threads and subscriptions; nothing is kept any more."""
+        self.unfollow()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -200,3 +278,14 @@ class CacheManager:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _order(
+    key: str,
+    ttl: float | None,
+    *,
+    stale: float = 0.0,
+    tags: Iterable[str] = (),
+    patience: float = 10.0,
+) -> Order:
+    return Order(key, ttl, stale, (*tags,), patience)
