@@ -97,7 +97,7 @@ class Follower:
 
 def _told(event: Event, name: str) -> Any:
     """Return what an event says of itself, or in its data."""
-    own = getattr(event, name)
+    own = event.attributes.get(name)
     if own is not None or not isinstance(event.payload, dict):
         return own
     found = event.payload.get(name)
