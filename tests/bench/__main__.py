@@ -10,6 +10,7 @@ from rich.table import Table
 
 from tests.bench import (
     bus,
+    cache,
     client,
     cold,
     deliver,
@@ -26,6 +27,7 @@ _PARTS = {
     "handler": handler.measure,
     "matching": matching.measure,
     "bus": bus.measure,
+    "cache": cache.measure,
     "client": client.measure,
     "scan": scan.measure,
     "scrape": scrape.measure,
