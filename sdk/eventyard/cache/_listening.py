@@ -69,11 +69,16 @@ class Listener:
         connection = pool.connection_class(**pool.connection_kwargs)
         try:
             self._begin(connection)
-            self._on_state(True)
+            self._heed(connection)
+        finally:
+            connection.disconnect()
+
+    def _heed(self, connection: Any) -> None:
+        self._on_state(True)
+        try:
             self._hear(connection)
         finally:
             self._on_state(False)
-            connection.disconnect()
 
     def _begin(self, connection: Any) -> None:
         connection.connect()

@@ -171,6 +171,24 @@ def test_alone_it_keeps_things_until_redis_is_there(own_server, make_cache):
     bring_near(cache, "gathering:c")
 
 
+def test_looking_for_redis_in_vain_leaves_what_is_kept_alone(make_cache, monkeypatch):
+    from eventyard.cache import _listening
+
+    looked, listen = [], _listening.Listener._listen
+
+    def counted(listener):
+        looked.append(1)
+        listen(listener)
+
+    monkeypatch.setattr(_listening, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(_listening.Listener, "_listen", counted)
+    cache = make_cache(1, local_tier=True)
+    cache.set("gathering:a", 1)
+    before = len(looked)
+    wait_until(lambda: len(looked) > before + 2)
+    assert cache.get("gathering:a") == 1
+
+
 def test_what_is_not_below_the_prefix_is_never_kept_near(near_cache):
     near_cache.set("elsewhere", 1)
     assert near_cache.get("elsewhere") == 1
