@@ -228,10 +228,11 @@ class ConnectionManager:
             await self.disconnect(websocket)
 
     async def close(self, code: int = _GOING_AWAY, reason: str = "going away") -> None:
-        """Close all connections."""
+        """Close all connections, at once; returns when they are closed."""
         for connection in [*self._connections.values()]:
-            if self._forget(connection.websocket):
-                await _sockets.close(connection.websocket, code, reason)
+            self._drop(connection, code, reason)
+        while self._closing:
+            await asyncio.wait(self._closing)
 
 
 def _offer(

@@ -111,9 +111,10 @@ class Client:
 
     async def closed(self):
         """Read up to the end; return its code."""
-        while (await self.socket.receive(timeout=20)).type is aiohttp.WSMsgType.TEXT:
-            pass
-        return self.socket.close_code
+        message = await self.socket.receive(timeout=20)
+        while message.type is aiohttp.WSMsgType.TEXT:
+            message = await self.socket.receive(timeout=20)
+        return message.data
 
 
 @asynccontextmanager

@@ -162,6 +162,7 @@ async def test_one_that_does_not_read_is_closed_and_the_others_get_all(serving):
             await manager.broadcast({"type": "a", "n": number, "data": large})
             assert (await good.read())["n"] == number
         await until(lambda: manager.get_client_count() == 1)
+        deaf.socket._response.connection.transport.abort()
 
 
 @served
@@ -170,8 +171,9 @@ async def test_the_server_may_end_it(serving):
     manager = ConnectionManager()
     async with serving(manager) as port, dashboard(port) as client:
         await client.read()
-        await manager.close()
+        closing = asyncio.create_task(manager.close())
         assert await client.closed() == 1001
+        await closing
 
 
 @routed
