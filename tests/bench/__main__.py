@@ -14,6 +14,7 @@ from tests.bench import (
     client,
     cold,
     deliver,
+    fanout,
     handler,
     matching,
     scan,
@@ -33,6 +34,7 @@ _PARTS = {
     "scrape": scrape.measure,
     "way": way.measure,
     "deliver": deliver.measure,
+    "fanout": fanout.measure,
     "webhooks": webhooks.measure,
 }
 

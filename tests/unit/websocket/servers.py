@@ -1,5 +1,7 @@
 """Three servers of WebSockets, each on loopback, that a test talks to for real."""
 
+# ruff: noqa: ASYNC110 - conditions are what tests wait for
+
 from __future__ import annotations
 
 import asyncio

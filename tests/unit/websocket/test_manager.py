@@ -55,7 +55,7 @@ class OnlyJson:
         self.messages.append(message)
 
 
-class WebSocketDisconnect(Exception):
+class WebSocketDisconnect(Exception):  # noqa: N818 - its name there
     pass
 
 
