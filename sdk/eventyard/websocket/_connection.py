@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from eventyard.events._steps import StandIn, becomes_task, enter, leave
 from eventyard.websocket import _sockets
-from eventyard.websocket._wishes import Wanted
+from eventyard.websocket.wishes import Wanted
 
 #: A message, and the same as text.
 Said = tuple[Mapping[str, Any], str]

@@ -9,6 +9,7 @@ from eventyard.core.errors import EventRouterError, InvalidRequestError
 from eventyard.core.jsontext import loads
 from eventyard.websocket import _sockets
 from eventyard.websocket._sockets import Gone
+from eventyard.websocket.wishes import normal
 
 if TYPE_CHECKING:
     from eventyard.websocket.manager import ConnectionManager
@@ -56,8 +57,9 @@ def _answer(manager: ConnectionManager, websocket: Any, text: Any) -> _ANSWER | 
 def _filter(
     manager: ConnectionManager, websocket: Any, message: Mapping[str, Any]
 ) -> _ANSWER:
-    wish = {name: value for name, value in message.items() if name != "type"}
+    said = {name: value for name, value in message.items() if name != "type"}
     try:
+        wish = normal(said)
         manager.set_filter(websocket, wish)
     except EventRouterError as error:
         return {"type": "error", "error": str(error), "timestamp": _now()}

@@ -13,7 +13,7 @@ from typing import Any, Final
 from eventyard.core.jsontext import dumps
 from eventyard.websocket import _sockets
 from eventyard.websocket._connection import Connection, Limits, Said
-from eventyard.websocket._wishes import Wish, wanted
+from eventyard.websocket.wishes import Wish, wanted
 
 _LOGGER = logging.getLogger("eventyard.websocket")
 _GOING_AWAY: Final = 1001

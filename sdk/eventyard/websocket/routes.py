@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from eventyard.core.errors import EventRouterError
-from eventyard.websocket._wishes import Wish, wanted
 from eventyard.websocket.manager import ConnectionManager, get_connection_manager
+from eventyard.websocket.wishes import Wish, wanted, wish_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -26,16 +26,6 @@ _REFUSED: Final = 1008
 def query_of(address: str) -> dict[str, str]:
     """Read what stands behind the question mark of an address."""
     return dict(parse_qsl(urlsplit(address).query))
-
-
-def wish_of(query: Mapping[str, str]) -> dict[str, Any]:
-    """Read `types` (or `events`), `circle_id` and `project_id`, commas between several."""
-    told = {**query, "types": query.get("types") or query.get("events", "")}
-    read = {
-        name: [part.strip() for part in told.get(name, "").split(",") if part.strip()]
-        for name in ("types", "circle_id", "project_id")
-    }
-    return {name: values for name, values in read.items() if values}
 
 
 def aiohttp_routes(

@@ -83,7 +83,8 @@ async def with_websockets(manager, authorise=None):
     """The server of websockets has no routes: whoever connects is served."""
     from websockets.asyncio.server import serve
 
-    from eventyard.websocket.routes import query_of, wish_of
+    from eventyard.websocket.routes import query_of
+    from eventyard.websocket.wishes import wish_of
 
     async def handle(connection):
         query = query_of(connection.request.path)

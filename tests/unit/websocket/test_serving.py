@@ -117,7 +117,7 @@ async def test_a_filter_of_the_address_or_of_a_message_holds(serving):
         await client.say({"type": "filter", "types": ["memory.*"], "project_id": 9})
         changed = await client.read()
         assert changed["type"] == "filter.changed"
-        assert changed["data"] == {"types": ["memory.*"], "project_id": 9}
+        assert changed["data"] == {"types": ["memory.*"], "project_id": [9]}
         assert await manager.broadcast({"type": "memory.created", "project_id": 9}) == 1
         assert await manager.broadcast({"type": "task.created", "circle_id": 3}) == 0
         assert (await client.read())["type"] == "memory.created"

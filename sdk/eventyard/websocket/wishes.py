@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from eventyard.core.errors import InvalidRequestError
@@ -13,9 +13,35 @@ Message = Mapping[str, Any]
 Wish = Mapping[str, Any] | Callable[[Message], object] | None
 #: Tells whether a message is wanted; None: all are.
 Wanted = Callable[[Message], object] | None
-_IDS: Final = ("circle_id", "project_id")
-_NAMES: Final = ("types", *_IDS)
+_NAMES: Final = ("types", "circle_id", "project_id")
 _MOST: Final = 100
+
+
+def wish_of(query: Mapping[str, str]) -> dict[str, list[str]]:
+    """Read `types` (or `events`), `circle_id` and `project_id`, commas between several."""
+    told = {**query, "types": query.get("types") or query.get("events", "")}
+    read = {
+        name: [part.strip() for part in told.get(name, "").split(",") if part.strip()]
+        for name in _NAMES
+    }
+    return {name: values for name, values in read.items() if values}
+
+
+def normal(wish: Any) -> dict[str, list[Any]]:
+    """
+    Return a wish with a list for each name that it has.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    if not isinstance(wish, Mapping):
+        raise InvalidRequestError("A filter must be an object.")
+    if unknown := [name for name in wish if name not in _NAMES]:
+        raise InvalidRequestError(
+            f"A filter has {', '.join(_NAMES)}, not {unknown[0]!r:.40}."
+        )
+    found = {name: _several(wish, name) for name in _NAMES}
+    return {name: values for name, values in found.items() if values is not None}
 
 
 def wanted(wish: Wish) -> Wanted:
@@ -27,13 +53,11 @@ def wanted(wish: Wish) -> Wanted:
     """
     if wish is None or callable(wish):
         return wish
-    if not isinstance(wish, Mapping):
-        raise InvalidRequestError("A filter must be an object.")
-    if unknown := [name for name in wish if name not in _NAMES]:
-        raise InvalidRequestError(
-            f"A filter has {', '.join(_NAMES)}, not {unknown[0]!r:.40}."
-        )
-    tests = [test for test in (_of_types(wish), *_of_ids(wish)) if test is not None]
+    told = normal(wish)
+    tests = [
+        _of_types(values) if name == "types" else _is_one_of(name, values)
+        for name, values in told.items()
+    ]
     return _all(tests) if tests else None
 
 
@@ -43,12 +67,7 @@ def _all(tests: Sequence[Callable[[Message], object]]) -> Callable[[Message], ob
     return lambda message: all(test(message) for test in tests)
 
 
-def _of_types(wish: Mapping[str, Any]) -> Callable[[Message], bool] | None:
-    texts = _several(wish, "types")
-    if texts is None:
-        return None
-    if not all(isinstance(text, str) for text in texts):
-        raise InvalidRequestError("types must be patterns of topics.")
+def _of_types(texts: Sequence[str]) -> Callable[[Message], bool]:
     patterns = [compile_pattern(text) for text in texts]
     known: dict[str, bool] = {}
 
@@ -64,18 +83,9 @@ def _of_types(wish: Mapping[str, Any]) -> Callable[[Message], bool] | None:
     return fits
 
 
-def _of_ids(wish: Mapping[str, Any]) -> Iterable[Callable[[Message], bool]]:
-    for name in _IDS:
-        ids = _several(wish, name)
-        if ids is None:
-            continue
-        if not all(isinstance(one, int | str) for one in ids):
-            raise InvalidRequestError(f"{name} must be an id, or a list of ids.")
-        yield _is_one_of(name, frozenset(map(str, ids)))
-
-
-def _is_one_of(name: str, ids: frozenset[str]) -> Callable[[Message], bool]:
-    return lambda message: str(message.get(name)) in ids
+def _is_one_of(name: str, ids: Sequence[Any]) -> Callable[[Message], bool]:
+    wanted_ids = frozenset(map(str, ids))
+    return lambda message: str(message.get(name)) in wanted_ids
 
 
 def _several(wish: Mapping[str, Any], name: str) -> list[Any] | None:
@@ -85,4 +95,8 @@ def _several(wish: Mapping[str, Any], name: str) -> list[Any] | None:
     values = [*value] if isinstance(value, list | tuple | set | frozenset) else [value]
     if len(values) > _MOST:
         raise InvalidRequestError(f"At most {_MOST} {name} in one filter.")
+    kinds = str if name == "types" else int | str
+    if not all(isinstance(one, kinds) for one in values):
+        what = "patterns of topics" if name == "types" else "an id, or a list of ids"
+        raise InvalidRequestError(f"{name} must be {what}.")
     return values
