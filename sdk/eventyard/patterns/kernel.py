@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterable
 from typing import Any, Self
 
+from eventyard.core.causes import cause_of
 from eventyard.core.event import Event
 from eventyard.patterns.encryption import Sealing
 from eventyard.patterns.handling import Registration, handled_event
@@ -47,14 +48,12 @@ class Kernel(ABC):
             return self._completed(type)
         given = {name: value for name, value in fields.items() if value is not None}
         body = {} if payload is None else payload
-        return Event(type, body, **{"source": self.client_id, **_cause(), **given})
+        caused = cause_of(None, handled_event())
+        return Event(type, body, **{"source": self.client_id, **caused, **given})
 
     def _completed(self, event: Event) -> Event:
         """Return an event that is made already, with what it leaves open."""
-        told = {"source": self.client_id, **_cause()}
-        if told.get("causation_id") == event.id:
-            # What is handled is published again: it is not its own cause.
-            del told["causation_id"]
+        told = {"source": self.client_id, **cause_of(event.id, handled_event())}
         missing = {k: v for k, v in told.items() if getattr(event, k) is None}
         return event.copy(**missing) if missing else event
 
@@ -81,13 +80,3 @@ class Kernel(ABC):
     def forget(self, registration: Registration) -> None:
         """Take back a registration that is not open yet."""
         self._subscribing.forget(registration)
-
-
-def _cause() -> dict[str, str]:
-    cause = handled_event()
-    if cause is None:
-        return {}
-    return {
-        "causation_id": cause.id,
-        "correlation_id": cause.correlation_id or cause.id,
-    }
