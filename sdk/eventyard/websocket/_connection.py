@@ -10,7 +10,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eventyard.events._steps import StandIn, becomes_task, enter, leave
+from eventyard.events._steps import Rest, StandIn, become, becomes_task, current, nobody
 from eventyard.websocket import _sockets
 from eventyard.websocket.wishes import Wanted
 
@@ -81,25 +81,29 @@ class Connection:
 
     def _begin(self, said: Said) -> bool | Task[bool]:
         """Drive the sending by hand: most sockets take a message without any wait."""
-        loop, publisher, stand_in = self.loop, asyncio.current_task(), StandIn()
-        sending = self._deliver(said)
-        if publisher is not None:
-            leave(loop, publisher)
-        enter(loop, stand_in)
+        loop, publisher = self.loop, current(self.loop)
+        sending, stand_in, context = self._deliver(said), StandIn(), copy_context()
+        become(loop, stand_in)
         try:
-            context = copy_context()
             first = context.run(sending.send, None)
         except StopIteration as ended:
             return bool(ended.value)
         else:
-            self._task = becomes_task(sending, first, loop, stand_in, context)
-            self._task.add_done_callback(self._go_on)
-            self._watch(self._task)
-            return self._task
+            task = becomes_task(Rest(sending, first, loop, stand_in), context)
+            self._begun(task)
+            return task
         finally:
-            leave(loop, stand_in)
-            if publisher is not None:
-                enter(loop, publisher)
+            if publisher is None:
+                nobody(loop)
+            else:
+                become(loop, publisher)
+
+    def _begun(self, task: Task[bool]) -> None:
+        """Be busy until a task ends, which may take so long and no longer."""
+        self._task = task
+        timer = self.loop.call_later(self._limits.send_timeout, self._too_slow, task)
+        task.add_done_callback(lambda _: timer.cancel())
+        task.add_done_callback(self._go_on)
 
     async def _deliver(self, said: Said) -> bool:
         try:
@@ -118,10 +122,6 @@ class Connection:
             self.drop(self, _GOING_AWAY, "gone")
         elif self.failures >= self._limits.most_failures:
             self.drop(self, _BROKEN, "it failed too often")
-
-    def _watch(self, task: Task[Any]) -> None:
-        timer = self.loop.call_later(self._limits.send_timeout, self._too_slow, task)
-        task.add_done_callback(lambda _: timer.cancel())
 
     def _too_slow(self, task: Task[Any]) -> None:
         if self._task is task:
