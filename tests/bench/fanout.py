@@ -183,16 +183,24 @@ async def _measured(name: str, way: Callable[[], Any]) -> dict[str, float]:
         finally:
             peer.kill()
             await peer.wait()
-    said, heard = (statistics.median(column) for column in zip(*rounds, strict=True))
-    return {f"{name}: said, ms": said * 1e3, f"{name}: all heard it, ms": heard * 1e3}
+    columns = [[*column] for column in zip(*rounds, strict=True)]
+    return {
+        f"{name}: said, best, ms": min(columns[0]) * 1e3,
+        f"{name}: all heard it, best, ms": min(columns[1]) * 1e3,
+        # What else the machine does counts for nothing here.
+        f"{name}: time of the processor, median, ms": (
+            statistics.median(columns[2]) * 1e3
+        ),
+    }
 
 
-async def _round(peer: Process, say: Say) -> tuple[float, float]:
-    """Say something; return how long that took, and when the last had heard it."""
-    begun = time.monotonic()
+async def _round(peer: Process, say: Say) -> tuple[float, float, float]:
+    """Say something; return how long that took, when all had heard it, and the work."""
+    begun, worked = time.monotonic(), time.process_time()
     await say()
     said = time.monotonic() - begun
-    return said, await _heard(peer) - begun
+    heard = await _heard(peer) - begun
+    return said, heard, time.process_time() - worked
 
 
 async def _heard(peer: Process) -> float:
