@@ -18,6 +18,7 @@ Act = Callable[[Client], Any]
 T = TypeVar("T")
 #: So many things that could not be deleted are remembered; beyond, all is.
 _MOST_OWED: Final = 1_000
+_MOST_CONNECTIONS: Final = 10_000
 
 
 class Far:
@@ -211,6 +212,8 @@ def _client(config: CacheConfig) -> Client:
         socket_timeout=config.timeout,
         socket_connect_timeout=config.timeout,
         retry=once,
+        # One for each thread that asks at once; to be refused one is no outage.
+        max_connections=_MOST_CONNECTIONS,
     )
 
 

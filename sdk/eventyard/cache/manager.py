@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from eventyard.cache._far import Client
 from eventyard.cache._making import AsyncMake, Make, Maker, Order
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("eventyard.cache")
 AgentId = int | str
+
+
+class Wishes(TypedDict, total=False):
+    """How a value is had that may have to be made; times in seconds."""
+
+    #: So long beyond its time the old value is handed out while a new one is made.
+    stale: float
+    tags: Iterable[str]
+    #: How long a maker may take before another one begins.
+    patience: float
 
 
 class CacheManager:
@@ -37,8 +47,6 @@ class CacheManager:
         self._keys = store.keys
         self._maker = Maker(store)
         self._follower: Follower | None = None
-        # Bound here, so that a hit in the process costs one call.
-        self.get = store.get
 
     @classmethod
     def from_env(cls, dotenv_path: str | os.PathLike[str] | None = None) -> Self:
@@ -62,6 +70,10 @@ class CacheManager:
         """Tell whether anything is kept at present."""
         far = self._store.far
         return self._store.near is not None or far.is_up or far.ask_again()
+
+    def get(self, key: str) -> Any:
+        """Return a value, or None."""
+        return self._store.get(key)
 
     def set(
         self,
@@ -100,7 +112,7 @@ class CacheManager:
         return self._store.clear_all()
 
     def get_or_set(
-        self, key: str, make: Make, ttl: float | None = None, **wishes: Any
+        self, key: str, make: Make, ttl: float | None = None, **wishes: Unpack[Wishes]
     ) -> Any:
         """
         Return a value, having it made where there is none.
@@ -114,13 +126,18 @@ class CacheManager:
             make: Called without anything for the value.
             ttl: In seconds; None or 0 for ever.
             wishes: `stale`: so many seconds beyond its time the old value is handed
-                out while one new is made; `tags`; `patience`: how many seconds a maker
-                may take before another one begins, 10 unless it says.
+                out while one new is made, 0 unless it says; `tags`; `patience`: how
+                many seconds a maker may take before another one begins, 10 unless it
+                says.
         """
         return self._maker.get(make, _order(key, ttl, **wishes))
 
     async def get_or_set_async(
-        self, key: str, make: AsyncMake, ttl: float | None = None, **wishes: Any
+        self,
+        key: str,
+        make: AsyncMake,
+        ttl: float | None = None,
+        **wishes: Unpack[Wishes],
     ) -> Any:
         """Do the same with a `make` that may be a coroutine function."""
         return await self._maker.get_async(make, _order(key, ttl, **wishes))

@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -223,3 +224,14 @@ def test_scripts_that_redis_forgot_are_told_again(cache, raw):
     raw.script_flush()
     assert cache.set("a", 2) is True
     assert cache.get("a") == 2
+
+
+def test_many_threads_at_once_are_no_outage(caplog, make_cache, server):
+    with SlowProxy(server.port) as proxy:
+        cache = make_cache(proxy.port, timeout=30)
+        cache.set("a", 1)
+        proxy.delay_s = 0.3
+        with ThreadPoolExecutor(150) as pool:
+            found = [*pool.map(lambda _: cache.get("a"), range(150))]
+    assert found == [1] * 150
+    assert warnings(caplog) == []
