@@ -92,6 +92,26 @@ def test_a_change_in_another_process_is_seen_in_this_one(near_cache, server, act
     wait_until(lambda: near_cache.get("gathering:a") != 1)
 
 
+@pytest.mark.parametrize(
+    "remove",
+    [
+        lambda cache: cache.delete("gathering:a"),
+        lambda cache: cache.delete_pattern("gathering:[a]"),
+        lambda cache: cache.invalidate_tag("t"),
+        lambda cache: cache.clear_all(),
+        lambda cache: cache.set("gathering:a", 2),
+    ],
+)
+def test_ones_own_change_holds_at_once_and_not_when_it_is_heard_of(
+    near_cache, monkeypatch, remove
+):
+    near_cache.set("gathering:a", 1, 60, tags=["t"])
+    bring_near(near_cache, "gathering:a")
+    monkeypatch.setattr(near_cache._store.watch._listener, "_changed", lambda _: None)
+    remove(near_cache)
+    assert near_cache.get("gathering:a") in (None, 2)
+
+
 def test_both_processes_see_each_others_changes_all_the_time(near_cache, server):
     program = textwrap.dedent(f"""
         import sys
