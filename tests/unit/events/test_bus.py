@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from eventyard.core.errors import SubscriptionError
 from eventyard.events import Event, EventBus, EventType, event_bus
 from tests.awaiting import Clock, awaited, turns
+from tests.properties import examples
 
 VARIABLE = ContextVar("variable", default=None)
 
@@ -229,6 +230,7 @@ async def test_a_reset_leaves_nothing_behind():
 @awaited
 async def test_the_error_of_an_only_handler_is_counted_and_logged(way, caplog):
     bus = EventBus.separate()
+    caplog.set_level(logging.WARNING, "eventyard.events")
 
     async def late(_):
         await asyncio.sleep(0)
@@ -517,7 +519,7 @@ async def test_context_variables_reach_handlers_and_leak_nowhere():
 
 
 @given(waits=st.lists(st.integers(0, 3), max_size=40), most=st.integers(1, 10))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_so_many_wait_at_once_and_no_more(waits, most):
     bus, now, peak, done = EventBus.separate(), 0, 0, 0
     bus.configure(max_concurrent_handlers=most)
