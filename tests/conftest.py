@@ -22,7 +22,10 @@ from tests.pump import Pump
 from tests.receiver import Receiver
 
 for name in list(os.environ):
-    if name.startswith(("EVENTYARD_", "AWS_")) and name != "AWS_CA_BUNDLE":
+    if (
+        name.startswith(("EVENTYARD_", "AWS_", "OTEL_", "TELEMETRY_"))
+        and name != "AWS_CA_BUNDLE"
+    ):
         del os.environ[name]
 os.environ |= {
     "AWS_DEFAULT_REGION": "us-east-1",

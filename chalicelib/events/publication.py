@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from eventyard.core import ulid
+from eventyard.core import traces, ulid
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps
 
@@ -117,4 +117,6 @@ def _said(draft: Draft) -> dict[str, Any]:
     if not draft.own_id:
         del fields["id"]
     fields.pop("expires_at", None)
-    return fields
+    # A retry is another span, of another trace perhaps, and the same call.
+    headers = traces.without(fields.pop("headers", {}))
+    return {**fields, "headers": headers} if headers else fields

@@ -19,6 +19,7 @@ from tests.bench import (
     matching,
     scan,
     scrape,
+    telemetry,
     way,
     webhooks,
 )
@@ -36,6 +37,7 @@ _PARTS = {
     "deliver": deliver.measure,
     "fanout": fanout.measure,
     "webhooks": webhooks.measure,
+    "telemetry": telemetry.measure,
 }
 
 

@@ -14,6 +14,7 @@ from eventyard.cache._keys import LEASE, Keys, literal
 from eventyard.cache._near import ASKED, COPY, UNTIL, VALUE, Entry, Near
 from eventyard.cache._watching import Watch
 from eventyard.cache.config import CacheConfig
+from eventyard.telemetry.runtime import telemetry
 
 _GET: Final = Script(_scripts.GET)
 _SET: Final = Script(_scripts.SET)
@@ -43,8 +44,6 @@ class Store:
         self.config = config
         self.keys = Keys(config.key_prefix)
         self.hits = self.misses = 0
-        #: Telemetry's, while it is set up; looked at again with each way to Redis.
-        self.metrics: Any = _telling.metrics()
         self.watch = _watch(config) if config.enabled and config.local_tier else None
         #: In the way of every read: empty where nothing is kept near.
         self._entries: dict[str, Entry] = {}
@@ -69,8 +68,8 @@ class Store:
         if entry is not None and entry[UNTIL] > monotonic():
             self.hits += 1
             entry[ASKED] = True
-            if self.metrics is not None:
-                self._tell(key, found=True)
+            if telemetry.meter is not None:
+                _telling.looked(key, self.keys.prefix, found=True)
             copy = entry[COPY]
             return entry[VALUE] if copy is None else copy(entry[VALUE])
         found = self._timed("get", key, lambda: self._look(key))
@@ -83,23 +82,14 @@ class Store:
 
     def _timed(self, operation: str, key: str, act: Callable[[], T]) -> T:
         """Do something, and tell telemetry how long it took, where there is any."""
-        self.metrics = _telling.metrics()
-        if self.metrics is None:
+        if telemetry.meter is None:
             return act()
         begun = perf_counter()
         try:
             return act()
         finally:
             took_ms = (perf_counter() - begun) * 1000
-            kind = _telling.kind_of(key, self.keys.prefix)
-            self.metrics.record_cache_operation(operation, took_ms, kind)
-
-    def _tell(self, key: str, *, found: bool) -> None:
-        kind = _telling.kind_of(key, self.keys.prefix)
-        if found:
-            self.metrics.record_cache_hit(kind)
-        else:
-            self.metrics.record_cache_miss(kind)
+            _telling.took(operation, took_ms, key, self.keys.prefix)
 
     def _look(self, key: str) -> Any:
         """Return a value of Redis's, or MISSING; keep it near."""
@@ -148,8 +138,8 @@ class Store:
             self.hits += 1
         else:
             self.misses += 1
-        if self.metrics is not None:
-            self._tell(key, found=found)
+        if telemetry.meter is not None:
+            _telling.looked(key, self.keys.prefix, found=found)
 
     def set(
         self,

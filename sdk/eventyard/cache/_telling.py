@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from typing import Any, Final
+from typing import Final
+
+from eventyard.telemetry.metrics import cache_metrics
 
 #: The parts of keys that say what is kept; all else is "generic".
 _KINDS: Final = {
@@ -15,17 +15,20 @@ _KINDS: Final = {
 }
 
 
-def metrics() -> Any:
-    """Return the metrics of caches, or None where nobody measures."""
-    telemetry = sys.modules.get("eventyard.telemetry")
-    # Whoever never imported it cannot have set it up.
-    if telemetry is None or not telemetry.is_enabled():
-        return None
-    return import_module("eventyard.telemetry.metrics").cache_metrics
+def looked(key: str, prefix: str, *, found: bool) -> None:
+    """Tell that somebody looked for a key."""
+    if found:
+        cache_metrics.record_cache_hit(_kind_of(key, prefix))
+    else:
+        cache_metrics.record_cache_miss(_kind_of(key, prefix))
 
 
-def kind_of(key: str, prefix: str) -> str:
-    """Return what kind of thing a key is for."""
+def took(operation: str, took_ms: float, key: str, prefix: str) -> None:
+    """Tell how long something took."""
+    cache_metrics.record_cache_operation(operation, took_ms, _kind_of(key, prefix))
+
+
+def _kind_of(key: str, prefix: str) -> str:
     if not key.startswith(prefix):
         return "generic"
     return _KINDS.get(key[len(prefix) :].partition(":")[0], "generic")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final, Protocol
+from weakref import WeakSet
 
 from eventyard.core.event import Event
 from eventyard.core.topics import TopicPattern, compile_pattern
@@ -28,10 +29,25 @@ class Subscriber:
     name: str
 
 
+class Observer(Protocol):
+    """Looks at what all buses do; never raises."""
+
+    def watched(
+        self, event_type: str, wanted: tuple[Subscriber, ...]
+    ) -> tuple[Subscriber, ...]:
+        """Note that an event is published; return whom to hand it to in their place."""
+        ...
+
+
 class Subscribers:
     """Subscribers by the types of events that they are for."""
 
+    #: While somebody looks nothing is remembered, so it hears of each event; while
+    #: nobody does, that costs nothing.
+    observer: ClassVar[Observer | None] = None
+
     def __init__(self) -> None:
+        _EVERY.add(self)
         self._by_type: dict[str, tuple[Subscriber, ...]] = {}
         self._by_pattern: dict[str, tuple[TopicPattern, tuple[Subscriber, ...]]] = {}
         #: What was found for types of events; forgotten with each change.
@@ -84,8 +100,21 @@ class Subscribers:
         for pattern, ones in self._by_pattern.values():
             if pattern.matches(event_type):
                 found += ones
+        if self.observer is not None:
+            return self.observer.watched(event_type, found)
         known = self.known
         if len(known) >= _MOST_KNOWN:
             known.clear()
         known[event_type] = found
         return found
+
+
+#: All that there are.
+_EVERY: Final[WeakSet[Subscribers]] = WeakSet()
+
+
+def observe(observer: Observer | None) -> None:
+    """Have somebody look at all buses from now on; None: nobody."""
+    Subscribers.observer = observer
+    for one in [*_EVERY]:
+        one.known = {}

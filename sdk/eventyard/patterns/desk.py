@@ -22,6 +22,7 @@ from eventyard.patterns.handling import (
     paused,
 )
 from eventyard.patterns.positions import Position
+from eventyard.telemetry.handling import span_for
 from eventyard.transports.base import LONGEST_SUBSCRIPTION, Delivery
 
 _LOGGER: Final = logging.getLogger("eventyard.client")
@@ -124,7 +125,7 @@ class Desk:
     async def _attempt(self, event: Event) -> bool:
         """Call the handler; False: the event was left for whoever comes next."""
         try:
-            with handling(event, self):
+            with handling(event, self), span_for(event):
                 await self._call(event)
         except NotHandledError:
             return False

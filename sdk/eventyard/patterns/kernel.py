@@ -13,6 +13,7 @@ from eventyard.patterns.handling import Registration, handled_event
 from eventyard.patterns.outbox import Outbox
 from eventyard.patterns.subscribing import Subscribing
 from eventyard.settings import Settings
+from eventyard.telemetry.handling import headers_for
 from eventyard.transports.base import Commit, Published, Transport
 
 
@@ -42,14 +43,16 @@ class Kernel(ABC):
         """
         Return an event as it would be published: from this client, of this conversation.
 
-        What is published while an event is handled has that as its cause.
+        What is published while an event is handled has that as its cause. It carries
+        the span that it is published under, as `traceparent` in its headers.
         """
         if isinstance(type, Event):
-            return self._completed(type)
+            return _traced(self._completed(type))
         given = {name: value for name, value in fields.items() if value is not None}
         body = {} if payload is None else payload
         caused = cause_of(None, handled_event())
-        return Event(type, body, **{"source": self.client_id, **caused, **given})
+        told = {"source": self.client_id, **caused, **given}
+        return _traced(Event(type, body, **told))
 
     def _completed(self, event: Event) -> Event:
         """Return an event that is made already, with what it leaves open."""
@@ -80,3 +83,8 @@ class Kernel(ABC):
     def forget(self, registration: Registration) -> None:
         """Take back a registration that is not open yet."""
         self._subscribing.forget(registration)
+
+
+def _traced(event: Event) -> Event:
+    headers = headers_for(event, handled_event())
+    return event if headers is None else event.copy(headers=headers)

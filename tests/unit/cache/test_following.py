@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from types import SimpleNamespace
 
 import pytest
 
 from eventyard import Event, EventBus, EventRouterClient
 from eventyard.cache import _telling
 from eventyard.events import EventType, event_bus
+from eventyard.telemetry.runtime import telemetry
 from tests.awaiting import address, awaited, until
+from tests.unit.cache.conftest import wait_until
 
 MEMBERS = {3: (1, "bob"), 4: ()}
 AGENTS = (1, 2, "bob")
@@ -152,6 +152,8 @@ async def test_it_waits_for_redis_without_holding_up_the_loop(server, make_cache
 
 
 class Metrics:
+    """Keeps what telemetry is told."""
+
     def __init__(self):
         self.told = []
 
@@ -166,19 +168,16 @@ class Metrics:
         self.told.append((operation, cache_type))
 
 
-def test_telemetry_is_told_where_it_is_set_up(near_cache, monkeypatch):
-    metrics, package = Metrics(), "eventyard.telemetry"
-    there = SimpleNamespace(is_enabled=lambda: True, __path__=[])
-    monkeypatch.setitem(sys.modules, package, there)
-    module = SimpleNamespace(cache_metrics=metrics)
-    monkeypatch.setitem(sys.modules, f"{package}.metrics", module)
+def test_telemetry_is_told_while_it_is_set_up(near_cache, monkeypatch):
+    metrics = Metrics()
+    monkeypatch.setattr(_telling, "cache_metrics", metrics)
+    near_cache.get_embedding("before")
+    assert metrics.told == []
+    monkeypatch.setattr(telemetry, "meter", object())
     near_cache.get_embedding("a")
     near_cache.set_embedding("a", [1.0])
-    assert metrics.told == [
-        ("miss", "embedding"),
-        ("get", "embedding"),
-        ("set", "embedding"),
-    ]
+    told = [("miss", "embedding"), ("get", "embedding"), ("set", "embedding")]
+    assert metrics.told == told
     metrics.told.clear()
     near_cache.get("elsewhere")
     near_cache.get_rag_results(1, "q")
@@ -186,14 +185,11 @@ def test_telemetry_is_told_where_it_is_set_up(near_cache, monkeypatch):
     near_cache.delete("gathering:llm:h")
     kinds = [kind for what, kind in metrics.told if what in ("miss", "delete")]
     assert kinds == ["generic", "rag", "circle_context", "llm"]
+    wait_until(lambda: near_cache.get_embedding("a") and is_near(near_cache))
     metrics.told.clear()
-    there.is_enabled = lambda: False
-    near_cache.get("elsewhere")
-    near_cache.get("elsewhere")
-    assert metrics.told == []
+    near_cache.get_embedding("a")
+    assert metrics.told == [("hit", "embedding")]
 
 
-def test_without_telemetry_nobody_looks_for_it(monkeypatch):
-    monkeypatch.delitem(sys.modules, "eventyard.telemetry", raising=False)
-    assert _telling.metrics() is None
-    assert "eventyard.telemetry" not in sys.modules
+def is_near(cache):
+    return cache.get_stats()["local"]["entries"] == 1
