@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import pytest
@@ -16,6 +17,12 @@ def wait_until(condition, seconds=20):
     while not condition():
         assert time.monotonic() < until, "it never came to be"
         time.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def warned(caplog):
+    """Hear warnings also where a test before this one loaded the platform."""
+    caplog.set_level(logging.WARNING, "eventyard.cache")
 
 
 @pytest.fixture(scope="session")
