@@ -160,9 +160,10 @@ def _choice(rest: str) -> tuple[str, str]:
     inverted, parts = rest.startswith("^"), ""
     rest = rest.removeprefix("^")
     while rest and rest[0] != "]":
-        escaped = rest[0] == "\\" and len(rest) > 1
-        rest = rest[1:] if escaped else rest
-        if len(rest) > 2 and rest[1] == "-":  # noqa: PLR2004 - from, dash, to
+        if rest[0] == "\\" and len(rest) > 1:
+            # What is escaped stands for itself, and begins no range.
+            parts, rest = parts + re.escape(rest[1]), rest[2:]
+        elif len(rest) > 2 and rest[1] == "-":  # noqa: PLR2004 - from, dash, to
             low, high = sorted((rest[0], rest[2]))
             parts, rest = f"{parts}{re.escape(low)}-{re.escape(high)}", rest[3:]
         else:
