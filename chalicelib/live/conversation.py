@@ -9,10 +9,11 @@ from typing import Any, Final
 from chalicelib.live import frames, jobs, watching
 from chalicelib.live.resume import Resumer, check_cursor
 from chalicelib.live.store import Audience, Connection, ConnectionStore, View
-from chalicelib.live.subscriptions import router_subscription
+from chalicelib.live.subscriptions import dashboard_wish, router_subscription
 from eventyard.core import ulid
 from eventyard.core.errors import EventRouterError, InvalidRequestError
 from eventyard.core.wire import dumps, loads
+from eventyard.websocket.wishes import normal
 
 #: Publishes raw events for a connection, with the key that names the call, if any;
 #: returns what the publisher is told of each.
@@ -47,7 +48,7 @@ class Conversation:
         """
         Return what to answer; None asks to close the connection.
 
-        A dashboard knows ping alone, ignores the rest, and is closed for what is no
+        A dashboard knows ping and filter, ignores the rest, and is closed for what is no
         JSON; who watches pull requests or jobs may say anything, and is answered
         pings alone; the router tells what was wrong.
         """
@@ -69,8 +70,29 @@ class Conversation:
         if kind == "ping":
             return Reply([_pong(message)])
         if connection.channel == "dashboard":
-            return Reply([])
+            return Reply(self._filter(connection, message) if kind == "filter" else [])
         return self._answer_router(connection, kind, message)
+
+    def _filter(self, connection: Connection, message: Mapping[str, Any]) -> list[str]:
+        """Have a dashboard be sent something else from now on."""
+        said = {name: value for name, value in message.items() if name != "type"}
+        try:
+            wish = dashboard_wish(said)
+        except EventRouterError as error:
+            return [frames.error(str(error), code=error.code)]
+        self.connections.change(
+            connection.id,
+            lambda c: c.with_subscription(replace(wish, behind=c.behind(wish.id))),
+        )
+        return [
+            dumps(
+                {
+                    "type": "filter.changed",
+                    "data": normal(said),
+                    "timestamp": frames.now(),
+                }
+            )
+        ]
 
     def _answer_router(self, connection: Connection, kind: Any, message: Any) -> Reply:
         handler = self.handlers().get(kind) if isinstance(kind, str) else None

@@ -339,7 +339,7 @@ def _wishes(
 ) -> tuple[Subscription, ...]:
     match channel:
         case "dashboard":
-            return (dashboard_subscription(query.get("events"), cursor),)
+            return (dashboard_subscription(query, cursor),)
         case watching.CHANNEL:
             return (watching.wish_of(query),)
         case jobs.CHANNEL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 from eventyard.core.errors import SubscriptionError
 from eventyard.core.filters import compile_filter
 from eventyard.core.topics import compile_pattern
+from eventyard.websocket.wishes import normal, wish_of
 
 #: What a dashboard is sent unless it asks otherwise.
 DASHBOARD_EVENTS: Final = (
@@ -27,6 +29,7 @@ DASHBOARD_EVENTS: Final = (
     "conversation.message",
 )
 _MOST_TOPICS: Final = 100
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,28 @@ class Subscription:
 
 
 def dashboard_subscription(
-    events: str | None, behind: str | None = None
+    query: Mapping[str, str], behind: str | None = None
 ) -> Subscription:
-    """Read the `events` query parameter: patterns with commas between."""
-    topics = tuple(filter(None, (part.strip() for part in (events or "").split(","))))
-    wanted = topics or DASHBOARD_EVENTS
-    return checked(Subscription("dashboard", wanted, behind=behind))
+    """Read `types` or `events`, `circle_id` and `project_id` of the address."""
+    return dashboard_wish(wish_of(query), behind)
+
+
+def dashboard_wish(wish: Any, behind: str | None = None) -> Subscription:
+    """
+    Read what a dashboard wants: `types`, `circle_id`, `project_id`, each one or several.
+
+    Raises InvalidRequestError or SubscriptionError saying what is wrong.
+    """
+    told = normal(wish)
+    topics = tuple(told.pop("types", ())) or DASHBOARD_EVENTS
+    conditions = {name: {"$in": _both_ways(ids)} for name, ids in told.items()}
+    return checked(Subscription("dashboard", topics, conditions, behind))
+
+
+def _both_ways(ids: Sequence[Any]) -> list[Any]:
+    """Return ids as texts and, where they are ones, as numbers: an address has no kinds."""
+    texts = [str(one) for one in ids]
+    return [*texts, *(int(text) for text in texts if _NUMBER.fullmatch(text))]
 
 
 def router_subscription(subscription_id: str, wish: Any) -> Subscription:

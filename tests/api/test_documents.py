@@ -196,7 +196,7 @@ def test_the_contract_of_the_tests_finds_what_is_not_described(http):
 
 
 def test_every_message_that_is_handled_is_in_the_table(platform):
-    handled = {*platform.live.conversation.handlers(), "ping"}
+    handled = {*platform.live.conversation.handlers(), "ping", "filter"}
 
     said = {message.type for message in MESSAGES if message.by == "client"}
     assert said == handled

@@ -10,9 +10,11 @@ from rich.table import Table
 
 from tests.bench import (
     bus,
+    cache,
     client,
     cold,
     deliver,
+    fanout,
     handler,
     matching,
     scan,
@@ -27,11 +29,13 @@ _PARTS = {
     "handler": handler.measure,
     "matching": matching.measure,
     "bus": bus.measure,
+    "cache": cache.measure,
     "client": client.measure,
     "scan": scan.measure,
     "scrape": scrape.measure,
     "way": way.measure,
     "deliver": deliver.measure,
+    "fanout": fanout.measure,
     "webhooks": webhooks.measure,
     "telemetry": telemetry.measure,
 }

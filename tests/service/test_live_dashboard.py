@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -165,6 +166,77 @@ def test_a_ping_may_carry_its_time_instead_of_an_echo(platform, pump):
     (pong,) = say(platform, "c1", {"type": "ping", "timestamp": 123})
 
     assert pong["echo"] == 123
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"types": "task.*"}, [1, 2, 3]),
+        ({"circle_id": "3"}, [1, 2, 5]),
+        ({"types": "task.*,memory.*", "circle_id": "3,4"}, [1, 2, 3, 5]),
+        ({"types": "**", "project_id": "p-1"}, [1, 4]),
+        ({"circle_id": "3", "project_id": "p-1"}, [1]),
+        ({"circle_id": "33"}, []),
+    ],
+)
+@pytest.mark.parametrize("said", [True, False])
+def test_a_dashboard_is_sent_what_is_of_its_circle_and_project(
+    platform, pump, gateway, query, expected, said
+):
+    """Whether it asks in its address or by a message."""
+    greeted(pump, **({} if said else query))
+    if said:
+        (changed,) = say(platform, "c1", {"type": "filter", **lists(query)})
+        assert (changed["type"], changed["data"]) == ("filter.changed", lists(query))
+        gateway.posted["c1"].pop()
+
+    publish(
+        platform,
+        {"type": "task.created", "payload": 1, "circle_id": 3, "project_id": "p-1"},
+        {"type": "task.failed", "payload": 2, "circle_id": "3"},
+        {"type": "task.created", "payload": 3, "circle_id": 4},
+        {"type": "agent.started", "payload": 4, "project_id": "p-1"},
+        {"type": "memory.shared", "payload": 5, "circle_id": 3},
+    )
+    pump.run()
+
+    assert sorted(frame["data"] for frame in gateway.frames("c1")[1:]) == expected
+
+
+def lists(query):
+    return {name: text.split(",") for name, text in query.items()}
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"types": "a..b"}, {"types": [1]}, {"circle_id": {}}, {"kind": "a"}],
+)
+def test_a_filter_that_makes_no_sense_changes_nothing(platform, pump, gateway, wish):
+    greeted(pump, types="a")
+
+    (error,) = say(platform, "c1", {"type": "filter", **wish})
+
+    assert error["type"] == "error"
+    (subscription,) = platform.connections.get("c1").subscriptions
+    assert subscription.topics == ("a",)
+
+
+def test_no_filter_shows_what_scopes_do_not_allow(platform, pump, gateway):
+    greeted(pump, types="**")
+    platform.connections.save(
+        dataclasses.replace(platform.connections.get("c1"), allowed=("task.*",))
+    )
+    say(platform, "c1", {"type": "filter", "types": ["**"], "circle_id": 3})
+    gateway.posted["c1"].pop()
+
+    publish(
+        platform,
+        {"type": "task.created", "circle_id": 3},
+        {"type": "memory.shared", "circle_id": 3},
+    )
+    pump.run()
+
+    assert types(gateway) == ["task.created"]
 
 
 @pytest.mark.parametrize("text", ["{", "", "NaN", '"\\ud800"', "[" * 70 + "]" * 70])

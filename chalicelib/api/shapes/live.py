@@ -92,6 +92,33 @@ class Ping(BaseModel):
     timestamp: Any = None
 
 
+class Filter(BaseModel):
+    """Ask for other events; what is not said is as it is without asking."""
+
+    type: Literal["filter"]
+    types: list[str] | str | None = Field(
+        None, description="Patterns of topics.", examples=[["task.*"]]
+    )
+    circle_id: list[int | str] | int | str | None = None
+    project_id: list[int | str] | int | str | None = None
+
+
+class Filtered(Answer):
+    """What is sent from now on."""
+
+    types: list[str] | None = None
+    circle_id: list[int | str] | None = None
+    project_id: list[int | str] | None = None
+
+
+class FilterChanged(Answer):
+    """A dashboard is sent other events."""
+
+    type: Literal["filter.changed"]
+    data: Filtered
+    timestamp: Moment
+
+
 class Welcome(Answer):
     """Greets a connection to the router."""
 

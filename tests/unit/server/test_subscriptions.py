@@ -45,11 +45,11 @@ ALL = Subscription("all", ("*",))
 
 @pytest.mark.parametrize("events", [None, "", " , "])
 def test_a_dashboard_that_asks_for_nothing_gets_the_usual(events):
-    assert dashboard_subscription(events).topics == DASHBOARD_EVENTS
+    assert dashboard_subscription({"events": events or ""}).topics == DASHBOARD_EVENTS
 
 
 def test_a_dashboard_asks_with_commas_and_spaces():
-    assert dashboard_subscription(" a.* ,b ").topics == ("a.*", "b")
+    assert dashboard_subscription({"events": " a.* ,b "}).topics == ("a.*", "b")
 
 
 def test_a_router_that_asks_for_nothing_gets_everything():
