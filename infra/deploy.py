@@ -50,7 +50,9 @@ _NOT_FOR_FUNCTIONS: Final = frozenset(
     }
 )
 #: What functions are given that others named.
-_FOR_FUNCTIONS: Final = frozenset({"GEMINI_API_KEY", "GEMINI_AI_MODEL"})
+_FOR_FUNCTIONS: Final = frozenset(
+    {"GEMINI_API_KEY", "GEMINI_AI_MODEL", "OPENAI_API_KEY"}
+)
 _FINGERPRINT: Final = "eventyard:fingerprint"
 _POLL_SECONDS: Final = 0.25
 _DEPLOY_SECONDS: Final = 900
@@ -61,6 +63,8 @@ AWS_ERRORS: Final = (
     botocore.exceptions.ClientError,
     botocore.exceptions.BotoCoreError,
 )
+#: Whose key whoever makes vectors needs.
+_EMBEDDING_KEYS: Final = {"openai": "OPENAI_API_KEY", "gemini": "GEMINI_API_KEY"}
 
 
 class DeployError(Exception):
@@ -91,6 +95,11 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, str]:
     }
     if given.get("EVENTYARD_ANALYST") == "gemini" and not given.get("GEMINI_API_KEY"):
         raise DeployError("EVENTYARD_ANALYST=gemini needs GEMINI_API_KEY.")
+    needed = _EMBEDDING_KEYS.get(given.get("EVENTYARD_EMBEDDINGS", ""))
+    if needed is not None and not given.get(needed):
+        raise DeployError(
+            f"EVENTYARD_EMBEDDINGS={given['EVENTYARD_EMBEDDINGS']} needs {needed}."
+        )
     return given
 
 

@@ -46,6 +46,7 @@ _SERVICES: Final = (
 LAYERS: Final = {
     "drawing": "requirements-drawing.txt",
     "scraping": "requirements-scraping.txt",
+    "searching": "requirements-searching.txt",
 }
 _OURS: Final = ("app.py", "chalicelib", "eventyard", "chalice")
 
@@ -54,11 +55,25 @@ _JOBS: Final = frozenset(
     {"__init__.py", "base.py", "context.py", "errors.py", "scraping"}
 )
 
+#: Likewise of its memories.
+_RAG: Final = frozenset(
+    {
+        "__init__.py",
+        "hashing.py",
+        "model.py",
+        "segments.py",
+        "spaces.py",
+        "tell.py",
+        "vectors.py",
+        "vendors.py",
+    }
+)
+
 _CHALICE: Final = "import sys, chalice.cli; sys.exit(chalice.cli.main())"
 #: Where the staged project has the template that Chalice merges into its own.
 _RESOURCES: Final = ".chalice/resources.yaml"
 #: Settings of whoever packages, in which Chalice has no part.
-_SETTINGS: Final = ("AWS_", "CHALICE_", "EVENTYARD_", "GEMINI_")
+_SETTINGS: Final = ("AWS_", "CHALICE_", "EVENTYARD_", "GEMINI_", "OPENAI_")
 #: The recipe itself, as it runs: the file may be edited meanwhile.
 _RECIPE: Final = Path(__file__).read_bytes()
 #: How many built artefacts are kept: switching between branches builds nothing.
@@ -274,6 +289,10 @@ def _stage(stage: Path) -> Path:
             set(names) - _JOBS if Path(folder) == jobs else ignore(folder, names)
         ),
     )
+    rag = stage / "vendor/eventyard/rag"
+    rag.mkdir()
+    for name in sorted(_RAG):
+        shutil.copy(package / "rag" / name, rag)
     for name in ("__init__.py", "version.py"):
         shutil.copy(package / name, stage / "vendor/eventyard")
     shutil.copy(ROOT / "app.py", stage / "app.py")

@@ -37,6 +37,7 @@ class NewKey(Body):
         min_length=1,
         description="`admin`, `events:publish`, `events:subscribe` (these two also "
         "for a topic pattern), `graph:read`, `graph:write`, `jobs:read`, `jobs:submit`, "
+        "`memories:read`, `memories:write` (these two also for a pattern of agents), "
         "`pulls:read`, `pulls:write`.",
         examples=_SCOPES,
     )

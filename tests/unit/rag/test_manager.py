@@ -40,7 +40,7 @@ def memory(bus):
 
 
 def seen(bus, kind):
-    return [event for event in reversed(bus.get_history(kind))]
+    return list(reversed(bus.get_history(kind)))
 
 
 async def found(memory, agent, query=QUESTION, **more):
