@@ -146,8 +146,9 @@ def list_memories(call: Call) -> Any:
     A page that looked at many rows which do not fit has fewer than `limit`.
     """
     wish = asked.wish(call.take(_LIMIT), call.take(TYPE), call.take(TAG))
+    cursor = call.take(CURSOR)
     rows, cursor = call.platform.memories.service.page(
-        asked.agent(call), call.principal, wish, call.take(CURSOR)
+        asked.agent(call), call.principal, wish, cursor
     )
     return {"memories": [one.dict() for one in rows], "cursor": cursor}
 
