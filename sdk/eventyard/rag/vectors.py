@@ -20,6 +20,8 @@ LEAST_DIMENSION: Final = 8
 WIDTH: Final = 2
 #: Similarities are told to so many places: float16 holds no more.
 _PLACES: Final = 4
+#: What rounding changes at most, and some more.
+_ROUNDING: Final = 2e-4
 
 
 def normalised(vector: Any) -> list[float]:
@@ -172,20 +174,21 @@ def _search(
 ) -> Iterator[Hit]:
     np = numpy()
     near = block.matrix @ np.asarray(query, dtype=np.float32)
-    # Rounded as without numpy: both must give the same answer.
-    scores = near.astype(np.float64).round(_PLACES)
-    wanted = scores >= round(threshold, _PLACES)
     if rows is not None:
-        chosen = np.zeros(len(scores), dtype=bool)
-        chosen[list(rows)] = True
-        wanted &= chosen
-    found = np.flatnonzero(wanted)
+        among = np.fromiter(rows, dtype=np.intp, count=len(rows))
+        found = among[near[among] >= threshold - _ROUNDING]
+    else:
+        found = np.flatnonzero(near >= threshold - _ROUNDING)
     if len(found) > most:
-        # All that are as near as the last one: their ids decide among them.
-        last = np.partition(scores[found], len(found) - most)[len(found) - most]
-        found = found[scores[found] >= last]
-    for row in found.tolist():
-        yield Hit(-round(float(scores[row]), _PLACES), block.ids[row])
+        # All that may be as near as the last one: their ids decide among them.
+        scores = near[found]
+        last = np.partition(scores, len(found) - most)[len(found) - most]
+        found = found[scores >= last - _ROUNDING]
+    # Rounded as without numpy: both must give the same answer.
+    told = near[found].astype(np.float64).round(_PLACES)
+    wanted = told >= round(threshold, _PLACES)
+    for row, score in zip(found[wanted].tolist(), told[wanted].tolist(), strict=True):
+        yield Hit(-score, block.ids[row])
 
 
 def _search_plainly(
