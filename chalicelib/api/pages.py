@@ -62,6 +62,13 @@ def jobs_page(call: Call, job_id: str = "") -> Response:
     return answer_page(call, job_id)
 
 
+@routes.get("/memories", **_PAGE)
+@routes.get("/memories/{memory_id}", **_PAGE)
+def memories_page(call: Call, memory_id: str = "") -> Response:
+    """Show a browser what agents remember; `new` is the form for one more."""
+    return answer_page(call, memory_id)
+
+
 @routes.get("/subscriptions", **_PAGE)
 @routes.get("/subscriptions/{subscription_id}", **_PAGE)
 def subscriptions_page(call: Call, subscription_id: str = "") -> Response:
