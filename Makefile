@@ -50,6 +50,8 @@ bench: setup ## Measure speed, side by side with what one would use instead
 
 soak: setup ## Run the long forms of the heavy tests (kills, floods, cuts)
 	@$(RUN) -m pytest -q -m soak
+	@$(RUN) -m pytest -q -n 2 -m property --hypothesis-profile=thorough \
+	  tests/unit tests/api tests/service
 
 package: setup ## Build the deployable zip and template into .eventyard/build/out
 	@$(RUN) -m infra.package

@@ -99,13 +99,13 @@ class Platform(Backbone):
             ),
         )
 
-    def _publish_again(self, place: str, client: str, key: str, by: str) -> None:
+    def _publish_again(self, place: str, handler: str, key: str, by: str) -> None:
         from chalicelib.events.publication import again_for
 
         event = self.log.find(place)
         if event is None:
             raise NotFoundError("Its event's retention has ended.")
-        draft = again_for(self.log.whole(event), client)
+        draft = again_for(self.log.whole(event), handler)
         # Schemas that came since are no reason to keep it from who had it before.
         self.events.publish([draft], by=by, idempotency_key=key, vetted=True)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from eventyard.core import ulid
 from eventyard.core.errors import EventRouterError, InvalidRequestError
@@ -49,6 +49,26 @@ class Placed:
 
     place: str
     event: Event
+
+
+class Through(Protocol):
+    """A stage of the way of events; it may change what they say of their trace."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether it changes nothing."""
+        ...
+
+    def traced(self, event: Event) -> Event:
+        """Return an event as it leaves."""
+        ...
+
+
+def passed_through(stage: Through, events: Sequence[Placed]) -> Sequence[Placed]:
+    """Return events as they leave a stage."""
+    if stage.is_silent:
+        return events
+    return [Placed(one.place, stage.traced(one.event)) for one in events]
 
 
 def progress(row: Mapping[str, Any]) -> float:

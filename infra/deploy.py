@@ -16,6 +16,8 @@ import botocore.exceptions
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
+from chalicelib import telemetry
+from chalicelib.config import ConfigurationError
 from infra import template
 from infra.package import BUILD, Artefact, Say, package
 
@@ -38,6 +40,7 @@ _NOT_IMPLEMENTED: Final = 501
 #: Settings of the local run alone: no function has a use for them.
 _NOT_FOR_FUNCTIONS: Final = frozenset(
     {
+        "EVENTYARD_ALARM_TOPIC",
         "EVENTYARD_PORT",
         "EVENTYARD_EMULATOR_PORT",
         "EVENTYARD_STATE",
@@ -51,7 +54,16 @@ _NOT_FOR_FUNCTIONS: Final = frozenset(
 )
 #: What functions are given that others named.
 _FOR_FUNCTIONS: Final = frozenset(
-    {"GEMINI_API_KEY", "GEMINI_AI_MODEL", "OPENAI_API_KEY"}
+    {
+        "GEMINI_API_KEY",
+        "GEMINI_AI_MODEL",
+        "OPENAI_API_KEY",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "TELEMETRY_ENABLED",
+        "TELEMETRY_TRACE_SAMPLE_RATE",
+    }
 )
 _FINGERPRINT: Final = "eventyard:fingerprint"
 _POLL_SECONDS: Final = 0.25
@@ -100,6 +112,11 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, str]:
         raise DeployError(
             f"EVENTYARD_EMBEDDINGS={given['EVENTYARD_EMBEDDINGS']} needs {needed}."
         )
+    try:
+        # Functions go on without telemetry where its settings make no sense.
+        telemetry.from_environment(given)
+    except ConfigurationError as error:
+        raise DeployError(str(error)) from None
     return given
 
 
@@ -110,6 +127,7 @@ def parameters_from(environment: Mapping[str, str], stage: str) -> dict[str, str
         "RetentionDays": environment.get("EVENTYARD_RETENTION_DAYS", ""),
         "QueueVisibility": environment.get("EVENTYARD_QUEUE_VISIBILITY_S", ""),
         "TargetQueues": environment.get("EVENTYARD_TARGET_QUEUES", ""),
+        "AlarmTopic": environment.get("EVENTYARD_ALARM_TOPIC", ""),
     }
     return {name: value for name, value in wanted.items() if value}
 

@@ -74,7 +74,15 @@ _CHALICE: Final = "import sys, chalice.cli; sys.exit(chalice.cli.main())"
 #: Where the staged project has the template that Chalice merges into its own.
 _RESOURCES: Final = ".chalice/resources.yaml"
 #: Settings of whoever packages, in which Chalice has no part.
-_SETTINGS: Final = ("AWS_", "CHALICE_", "EVENTYARD_", "GEMINI_", "OPENAI_")
+_SETTINGS: Final = (
+    "AWS_",
+    "CHALICE_",
+    "EVENTYARD_",
+    "GEMINI_",
+    "OPENAI_",
+    "OTEL_",
+    "TELEMETRY_",
+)
 #: The recipe itself, as it runs: the file may be edited meanwhile.
 _RECIPE: Final = Path(__file__).read_bytes()
 #: How many built artefacts are kept: switching between branches builds nothing.

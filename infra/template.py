@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from eventyard.rag.vendors import TITAN
+from infra import alarms
 from infra.package import ROOT, Artefact, architecture
 
 Template = dict[str, Any]
@@ -98,6 +99,9 @@ def finish(artefact: Artefact, target: Target, code: Mapping[str, str]) -> Templ
     _connect_queue(template, "Work", "JobsQueue")
     _connect_queue(template, "WorkScraping", "ScrapingQueue")
     _finish_gateways(template, target)
+    if not target.emulator:
+        # On a laptop nobody is called at night, and the stack stands a second sooner.
+        alarms.add(template, functions)
     return template
 
 

@@ -410,8 +410,13 @@ async def what_a_handler_gives_up_is_a_dead_letter_and_can_be_retried(
     at: Place,
 ) -> None:
     tried: list[Event] = []
+    others: list[int] = []
     async with at.client("worker") as client:
         client.on_error(lambda *_: None)
+
+        @client.on(at.topic("a"))
+        def another(event: Event) -> None:
+            others.append(event.payload["n"])
 
         @client.on(at.topic("a"))
         @client.error_handler(max_retries=1, delay=0.01)
@@ -431,6 +436,10 @@ async def what_a_handler_gives_up_is_a_dead_letter_and_can_be_retried(
         assert await client.transport.retry([letter.id]) == 1
         await until(lambda: len(tried) >= 3)
         left = await client.transport.dead_letters(200)
+        await client.publish(at.topic("a"), {"n": 2})
+        await until(lambda: others[-1:] == [2])
+    # It is for the handler that gave it up alone.
+    assert others == [1, 2]
     assert tried[2].payload == {"n": 1}
     assert letter.id not in [one.id for one in left]
 

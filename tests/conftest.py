@@ -17,11 +17,15 @@ import pytest
 
 from tests.calls import Calls
 from tests.fakes import Clock, FakeGateway
+from tests.properties import is_property, prepare
 from tests.pump import Pump
 from tests.receiver import Receiver
 
 for name in list(os.environ):
-    if name.startswith(("EVENTYARD_", "AWS_")) and name != "AWS_CA_BUNDLE":
+    if (
+        name.startswith(("EVENTYARD_", "AWS_", "OTEL_", "TELEMETRY_"))
+        and name != "AWS_CA_BUNDLE"
+    ):
         del os.environ[name]
 os.environ |= {
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -32,6 +36,15 @@ os.environ |= {
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
     "EVENTYARD_AUTH": "open",
 }
+
+prepare()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark property tests, which `make soak` tries more often."""
+    for item in items:
+        if is_property(item):
+            item.add_marker("property")
 
 
 @pytest.fixture(scope="session")

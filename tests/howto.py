@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-_FOLDER = Path(__file__).parent.parent / "docs" / "howto"
+FOLDER = Path(__file__).parent.parent / "docs" / "howto"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: str, kind: str) -> list[str]:
     """Return the blocks of a kind on a page, in order."""
-    text = (_FOLDER / f"{page}.md").read_text()
+    text = (FOLDER / f"{page}.md").read_text()
     return [block for found, block in _BLOCK.findall(text) if found == kind]
 
 
 def run(http: Any, block: str) -> None:
     """Run the command of a block; fail unless it prints what the block says."""
     command, printed = block.removeprefix("$ ").rsplit("\n", 2)[:2]
-    assert _fits(printed, _curl(http, command)), command
+    assert fits(printed, _curl(http, command)), command
 
 
 def _curl(http: Any, command: str) -> Any:
@@ -35,7 +35,7 @@ def _curl(http: Any, command: str) -> Any:
     return http._call("GET" if body is None else "POST", path, body, {}).json()
 
 
-def _fits(printed: str, answer: Any) -> bool:
+def fits(printed: str, answer: Any) -> bool:
     """Whether an answer has what is printed, `...` standing for the rest."""
     parts = [part.strip(" ,{}\n") for part in re.split(r"\.\.\.", printed)]
     text = json.dumps(answer)

@@ -232,6 +232,7 @@ def has_version(address: Address) -> bool:
 def _answer(
     request: Request, address: Address, parameters: Mapping[str, str]
 ) -> Response:
+    telemetry.incoming(request.headers)
     try:
         principal = _principal(request, address.scope)
         if has_version(address):

@@ -74,8 +74,8 @@ def bury(call: Call) -> Any:
     """
     Tell that a handler in a client gave an event up.
 
-    A retry publishes the event again, to that client alone: with a new id, the header
-    `retry-of`, and the client as its `target`.
+    A retry publishes the event again, to that client alone: with a new id, the headers
+    `retry-of` and `retry-for` (the handler), and the client as its `target`.
     """
     from chalicelib.api.shapes.deliveries import NewDeadLetter
     from chalicelib.subscriptions.dead import Buried, show

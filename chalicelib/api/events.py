@@ -37,8 +37,12 @@ _RETRY_KEY: Final = Parameter(
     "Names this call: a retry with the same key is answered as the first one was.",
     pattern="^[!-~]{1,256}$",
 )
+_TRACE: Final = Parameter(
+    "traceparent",
+    "The trace (W3C Trace Context) of events that have none; what is none is dropped.",
+)
 _PUBLISHING: Final[dict[str, Any]] = {
-    "headers": (_RETRY_KEY,),
+    "headers": (_RETRY_KEY, _TRACE),
     "body": {
         "application/json": "events.Publication",
         MEDIA_CLOUDEVENT: "events.CloudEvent",

@@ -11,7 +11,7 @@ from typing import Any, Final
 from chalicelib.aws import Item
 from chalicelib.events.blobs import Blobs, MissingPayloadError
 from chalicelib.table import Table
-from chalicelib.telemetry import log_error
+from chalicelib.telemetry import adopt, log_error
 from chalicelib.wire import Placed
 from eventyard.core import ulid
 from eventyard.core.errors import EventRouterError, PayloadTooLargeError
@@ -115,6 +115,8 @@ class EventLog:
 
     def item(self, key: str, events: Sequence[Event], by: str) -> Item:
         """Return what `append` writes, for those who write it together with more."""
+        # Also what is told of a request belongs to the trace of that request.
+        adopt(events)
         return {
             "pk": self.partition(key),
             "sk": key,

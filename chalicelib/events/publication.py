@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from eventyard.core import ulid
+from eventyard.core import traces, ulid
 from eventyard.core.event import Event
 from eventyard.core.wire import dumps
 
@@ -80,16 +80,17 @@ def named(drafts: Sequence[Draft], key: str) -> list[Event]:
     return [draft.event for draft in drafts]
 
 
-def again_for(event: Event, client: str) -> Draft:
+def again_for(event: Event, handler: str) -> Draft:
     """
-    Return an event once more, for one client alone, as another fact.
+    Return an event once more, for one handler (`<client id>/<name>`), as another fact.
 
-    It has a new id, as every event in the log; the header `retry-of` tells the old one.
+    It has a new id, as every event in the log; the header `retry-of` tells the old one,
+    and `retry-for` whose handler it is for.
     """
     attributes = {n: v for n, v in event.attributes.items() if n != "reply_to"}
     again = event.copy(
-        target=client,
-        headers={**event.headers, "retry-of": event.id},
+        target=handler.partition("/")[0],
+        headers={**event.headers, "retry-of": event.id, "retry-for": handler},
         attributes=attributes,
         # Whoever retries it wants it delivered, however old it is.
         ttl=None,
@@ -116,4 +117,6 @@ def _said(draft: Draft) -> dict[str, Any]:
     if not draft.own_id:
         del fields["id"]
     fields.pop("expires_at", None)
-    return fields
+    # A retry is another span, of another trace perhaps, and the same call.
+    headers = traces.without(fields.pop("headers", {}))
+    return {**fields, "headers": headers} if headers else fields

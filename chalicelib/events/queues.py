@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from chalicelib.aws import Aws, Item
-from chalicelib.telemetry import log_error
+from chalicelib.telemetry import count, log_error
 from eventyard.core.errors import EventRouterError, NotFoundError
 from eventyard.core.wire import dumps, loads
 
@@ -39,6 +39,7 @@ class DeadLetters:
 
     def bury(self, name: str, body: Any, reason: str) -> None:
         """Move a message into the dead letters of a queue."""
+        count("MessagesBuried")
         whole = body if isinstance(body, str) else dumps(body)
         text = whole.encode()[:_KEPT_BYTES].decode(errors="ignore")
         self.aws.sqs.send_message(

@@ -20,10 +20,11 @@ from chalicelib.events.log import (
 from chalicelib.events.messages import Message, messages_of
 from chalicelib.events.queues import DeadLetters
 from chalicelib.events.topic import Topic
+from chalicelib.telemetry import CONSUMER, Stage, count, log_error, observe, stage
 from chalicelib.telemetry import log as log_line
-from chalicelib.telemetry import log_error
 from eventyard.core import ulid
 from eventyard.core.errors import EventRouterError, NotFoundError, UnavailableError
+from eventyard.core.event import Event
 
 #: How long the stream has before the sweep steps in for it.
 GRACE_MS: Final = 10_000
@@ -101,22 +102,30 @@ class Relay:
         messages: list[Message] = []
         commits = list(commits)
         self.note(commits)
-        for commit in commits:
-            for message in messages_of(commit):
-                messages.append(message)
-                owners[message.name] = commit.key
         unsent: set[str] = set()
         refused: dict[str, Exception] = {}
-        for name, refusal in self.topic.publish(messages):
-            if refusal is None:
-                unsent.add(owners[name])
-            else:
-                refused[owners[name]] = refusal
+        with stage("relay", CONSUMER, _events(commits)) as relaying:
+            for commit in commits:
+                for message in messages_of(_passed(commit, relaying)):
+                    messages.append(message)
+                    owners[message.name] = commit.key
+            for name, refusal in self.topic.publish(messages):
+                if refusal is None:
+                    unsent.add(owners[name])
+                else:
+                    refused[owners[name]] = refusal
         for key in refused.keys() - unsent:
             self.bury(self.log.partition(key), key, refused[key])
         keys = list(dict.fromkeys(owners.values()))
         self._write_receipts([k for k in keys if k not in unsent and k not in refused])
+        self._measure([one for one in commits if one.key not in unsent])
         return [key for key in keys if key in unsent]
+
+    def _measure(self, relayed: Sequence[Commit]) -> None:
+        now = self.log.now_ms()
+        count("EventsRelayed", sum(len(commit.events) for commit in relayed))
+        for commit in relayed:
+            observe("RelayLag", max(now - ulid.timestamp_ms(commit.key), 0))
 
     def _write_receipts(self, keys: list[str]) -> None:
         minutes: dict[int, list[str]] = {}
@@ -239,6 +248,17 @@ class Relay:
 
 class RelayStopped(Exception):  # noqa: N818 - a state of the relay, said as one
     """SNS refused a commit: the checkpoint must not move past it."""
+
+
+def _events(commits: Iterable[Commit]) -> Iterator[Event]:
+    for commit in commits:
+        yield from commit.events
+
+
+def _passed(commit: Commit, relaying: Stage) -> Commit:
+    if relaying.is_silent:
+        return commit
+    return Commit(commit.key, tuple(map(relaying.traced, commit.events)))
 
 
 def _minute_of(key: str) -> int:

@@ -11,8 +11,8 @@ from chalicelib.aws import Item
 from chalicelib.events.marks import Key, Marks, key_of
 from chalicelib.events.queues import DeadLetters
 from chalicelib.table import Table
-from chalicelib.telemetry import log_error
-from chalicelib.wire import UNREADABLE, Placed, decode_batch
+from chalicelib.telemetry import CONSUMER, count, log_error, stage
+from chalicelib.wire import UNREADABLE, Placed, decode_batch, passed_through
 
 _QUEUE: Final = "routing"
 
@@ -73,15 +73,18 @@ class Router:
         started = self.marks.clock()
         try:
             events = _in_order(fresh.values())
-            # First what may be done twice, then what a second time would be seen.
-            self.dispatch(events, found)
-            clean = self.offer(events, found)
+            with stage("route", CONSUMER, (one.event for one in events)) as routing:
+                passed = passed_through(routing, events)
+                # First what may be done twice, then what a second time would be seen.
+                self.dispatch(passed, found)
+                clean = self.offer(passed, found)
         except Exception as error:  # noqa: BLE001 - the batch comes again, whatever it was
             log_error("a batch was not routed", error, messages=len(fresh))
             return _failed([read.message_id for read in fresh.values()])
         self.marks.write(fresh, started, self.index(events), clean=clean)
         self.tally.published(events)
         self.tally.flush()
+        count("EventsRouted", len(events))
         return _failed([])
 
     def _read(self, record: Item) -> _Read | None:

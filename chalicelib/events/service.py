@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -20,6 +21,7 @@ from chalicelib.events.publication import (
     named,
     published,
 )
+from chalicelib.telemetry import accepting, count, observe
 from chalicelib.wire import Placed
 from eventyard.core import ulid
 from eventyard.core.errors import (
@@ -88,7 +90,10 @@ class EventService:
         """
         self.check(drafts)
         warned = () if vetted else self._vetted(drafts, by, idempotency_key)
-        told = self._accept(drafts, by, idempotency_key)
+        began = time.perf_counter()
+        with accepting([draft.event for draft in drafts]):
+            told = self._accept(drafts, by, idempotency_key)
+        observe("AcceptDuration", (time.perf_counter() - began) * 1000)
         if not any(warned):
             return told
         return [replace(t, warnings=w) for t, w in zip(told, warned, strict=True)]
@@ -162,6 +167,7 @@ class EventService:
         self, key: str, events: Sequence[Event], by: str, *, again: bool = False
     ) -> list[Published]:
         if self.log.append(key, events, by):
+            count("EventsAccepted", len(events))
             return [published(event, deduplicated=again) for event in events]
         commit = self.log.get(key)
         if commit is None:

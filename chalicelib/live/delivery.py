@@ -14,7 +14,7 @@ from chalicelib.live.frames import Renderer, pack
 from chalicelib.live.gateway import Gateway, GatewayError
 from chalicelib.live.store import Audience, Connection, ConnectionStore, Plan
 from chalicelib.table import Table
-from chalicelib.telemetry import log_error
+from chalicelib.telemetry import PRODUCER, Stage, count, log_error, stage
 from chalicelib.wire import Placed, sendable
 from eventyard.core.wire import dumps
 
@@ -61,6 +61,14 @@ class Delivery:
 
     def send_plan(self, audience: Audience, plan: Plan) -> bool:
         """Send each connection of a plan its events; tell whether all were taken."""
+        events = {placed.place: placed for some in plan.values() for placed, _ in some}
+        told = (placed.event for placed in events.values())
+        with stage("fan_out", PRODUCER, told) as sending:
+            taken = self._send_plan(audience, _passed(plan, sending))
+            sending.error = None if taken else "not everybody took it at once"
+        return taken
+
+    def _send_plan(self, audience: Audience, plan: Plan) -> bool:
         renderer = Renderer()
         work: list[tuple[Connection, list[str]]] = []
         for connection_id, wanted in plan.items():
@@ -71,9 +79,11 @@ class Delivery:
             work.append((connection, list(pack(frames, shared=connection.batch))))
         sent = self._post_all(work)
         self._count(sent)
+        left = sum(len(messages) for _, messages in work) - sum(sent)
+        count("FramesFailed", left)
         for n, (connection, messages) in zip(sent, work, strict=True):
             self._tally(connection, plan[connection.id], taken=n == len(messages))
-        return sum(sent) == sum(len(messages) for _, messages in work)
+        return left == 0
 
     def _tally(
         self,
@@ -208,8 +218,21 @@ class Delivery:
         return self.table.get(*COUNTER_KEY) or {}
 
     def _count(self, sent: list[int]) -> None:
+        count("FramesSent", sum(sent))
         if sum(sent):
             self.table.add(*COUNTER_KEY, sent=sum(sent), broadcasts=1)
+
+
+def _passed(plan: Plan, sending: Stage) -> Plan:
+    if sending.is_silent:
+        return plan
+    return {
+        name: [
+            (Placed(placed.place, sending.traced(placed.event)), wish)
+            for placed, wish in wanted
+        ]
+        for name, wanted in plan.items()
+    }
 
 
 def _chunks(messages: Sequence[str]) -> list[list[str]]:

@@ -25,7 +25,7 @@ _LOOKED_AT: Final = 2_000
 _PAGE: Final = 25
 
 
-#: Place, client, key, and who asked for it.
+#: Place, `<client id>/<handler>`, key, and who asked for it.
 PublishAgain = Callable[[str, str, str, str], None]
 
 
@@ -51,7 +51,7 @@ class DeadLetterService:
     tell: Tell
     #: Returns an event's place by its id and source.
     locate: Callable[[str, str | None], Placed]
-    #: Publishes an event once more: its place, to which client, and a key.
+    #: Publishes an event once more: its place, for which handler, and a key.
     publish_again: PublishAgain
     clock: Callable[[], float] = time.time
 
@@ -146,7 +146,7 @@ class DeadLetterService:
         failed: list[Item] = []
         for row in rows:
             try:
-                self.publish_again(row.place, str(row.client), _key(row), by.id)
+                self.publish_again(row.place, row.subscription, _key(row), by.id)
             except EventRouterError as error:
                 failed.append({"id": row.id, "reason": error.message})
             else:

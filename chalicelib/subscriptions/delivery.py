@@ -29,9 +29,10 @@ from chalicelib.subscriptions.store import (
 )
 from chalicelib.subscriptions.throttle import Throttle
 from chalicelib.subscriptions.webhook import Outcome
+from chalicelib.telemetry import count, observe
 from chalicelib.telemetry import log as log_line
 from chalicelib.wire import Placed
-from eventyard.core import moments
+from eventyard.core import moments, ulid
 from eventyard.core.event import Event
 
 #: No attempt begins after this long: a function must end with what it knows.
@@ -222,6 +223,7 @@ class Deliverer:
             Outcome(delivered=False, error="the event's retention has ended")
         )
         ledger.rows.append(replace(row.attempted(attempt), status="dead", next_at=None))
+        count("EventsDeadLettered")
         ledger.count(unit.subscription, "dead")
 
     def _admitted(self, units: Iterable[Unit]) -> list[Unit]:
@@ -305,6 +307,7 @@ class Deliverer:
         ledger: Ledger,
     ) -> list[Row]:
         """Enter into the ledger what an outcome means for its events."""
+        observe("DeliveryDuration", outcome.duration_ms)
         if not outcome.delivered:
             self._mind(subscription, outcome)
         judged = [self._judged(subscription, row, outcome) for row in rows]
@@ -318,12 +321,23 @@ class Deliverer:
         return judged
 
     def _tally(self, subscription: Subscription, row: Row) -> None:
+        self._measure(row)
         name = subscription.name or subscription.id
         if row.status == "delivered":
             # A replay brings what is old: how late it is says nothing.
             self.tally.delivered(name, row.type, None if row.replay else row.place)
         else:
             self.tally.failed(name, row.type)
+
+    def _measure(self, row: Row) -> None:
+        if row.status != "delivered":
+            count("DeliveriesFailed")
+            count("EventsDeadLettered", int(row.status == "dead"))
+            return
+        count("EventsDelivered")
+        if not row.replay:
+            lag_ms = self.clock() * 1000 - ulid.timestamp_ms(row.place)
+            observe("DeliveryLag", max(lag_ms, 0))
 
     def _judged(self, subscription: Subscription, row: Row, outcome: Outcome) -> Row:
         tried = row.attempted(self._attempt(outcome))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,8 @@ from chalicelib.aws import Aws
 from chalicelib.subscriptions.model import Queue, Subscription, Webhook
 from chalicelib.subscriptions.rows import Row
 from chalicelib.subscriptions.webhook import Outcome, WebhookSender
-from chalicelib.wire import Placed, encode
+from chalicelib.telemetry import context_of, request, shared_context
+from chalicelib.wire import Placed, encode, passed_through
 from eventyard.core.errors import SubscriptionError
 from eventyard.core.event import Event
 
@@ -31,6 +32,29 @@ class Targets:
         self, subscription: Subscription, events: Sequence[Placed], first: Row
     ) -> Outcome:
         """Send the events in one request; never raises for what a target does."""
+        about = {
+            "eventyard.subscription": subscription.id,
+            "eventyard.attempt": first.tries + 1,
+        }
+        told = [placed.event for placed in events]
+        with request("deliver", told, **about) as sending:
+            # What goes out with others keeps its own trace; the request has one.
+            passed = passed_through(sending, events) if len(events) == 1 else events
+            context = sending.context or shared_context(told)
+            headers = {} if context is None else context.headers()
+            outcome = self._attempt(subscription, passed, first, headers)
+            sending.error = outcome.error
+            if outcome.status is not None:
+                sending.attributes["http.response.status_code"] = outcome.status
+        return outcome
+
+    def _attempt(
+        self,
+        subscription: Subscription,
+        events: Sequence[Placed],
+        first: Row,
+        traced: Mapping[str, str],
+    ) -> Outcome:
         headers = {
             "eventyard-subscription": subscription.id,
             "eventyard-attempt": str(first.tries + 1),
@@ -41,7 +65,7 @@ class Targets:
         target = subscription.target
         if isinstance(target, Queue):
             return self.queues.send(target, events, headers)
-        return self._post(target, subscription, events, first, headers)
+        return self._post(target, subscription, events, first, {**headers, **traced})
 
     def _post(
         self,
@@ -123,8 +147,11 @@ def _calls(events: Sequence[Placed], headers: dict[str, str]) -> list[list[Any]]
 
 
 def _entry(index: int, placed: Placed, text: str, headers: dict[str, str]) -> Any:
+    # Messages are read one by one: each says of which trace it is.
+    context = context_of(placed.event)
+    told = {**headers, **(context.headers() if context else {})}
     attributes = {
-        **{n: {"DataType": "String", "StringValue": v} for n, v in headers.items()},
+        **{n: {"DataType": "String", "StringValue": v} for n, v in told.items()},
         "type": {"DataType": "String", "StringValue": placed.event.type},
         "priority": {
             "DataType": "Number",

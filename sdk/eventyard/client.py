@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, Self
 
 from eventyard.core import ulid
 from eventyard.core.errors import ConnectionError, InvalidRequestError  # noqa: A004
+from eventyard.events import EventBus, event_bus
+from eventyard.patterns.bridge import SPOKEN, Bridge
 from eventyard.patterns.conversing import Conversing
 from eventyard.patterns.encryption import Sealing
 from eventyard.patterns.guarding import Guarding
@@ -156,6 +158,30 @@ class EventRouterClient(Publishing, Conversing, Guarding):
         return self._turn
 
     close = disconnect
+
+    def bridge(
+        self,
+        bus: EventBus | None = None,
+        outward: Sequence[str] = SPOKEN,
+        inward: Sequence[str] = SPOKEN,
+        **options: Any,
+    ) -> Bridge:
+        """
+        Have a bus and the router hear one another, each event once: enter it.
+
+        Args:
+            bus: The bus of this process unless it is another one.
+            outward: Patterns of what is published on the bus and goes to the router;
+                by default all that `EventType` speaks of.
+            inward: Patterns of what comes from the router to the bus.
+            **options: `acknowledged`: whoever publishes on the bus waits until the
+                router has the event (it is sent soon otherwise, and `on_error` hears of
+                what is lost). `durable`: a name, under which what came while nobody
+                was connected is brought later.
+        """
+        return Bridge(
+            self, event_bus if bus is None else bus, outward, inward, **options
+        )
 
     async def __aenter__(self) -> Self:
         """Connect."""

@@ -92,7 +92,8 @@ def test_a_retry_is_a_new_event_for_this_client_alone(http, platform, pump, even
     first = delivered(platform, "c2")
     again = [one for one in delivered(platform, "c1") if one["id"] != event_id]
     assert [one["id"] for one in first] in ([], [event_id])
-    assert [one["headers"] for one in again] == [{"k": "v", "retry-of": event_id}]
+    told = {"retry-of": event_id, "retry-for": "billing/on paid"}
+    assert [one["headers"] for one in again] == [{"k": "v", **told}]
     assert (again[0]["target"], again[0]["payload"]) == ("billing", {"n": 1})
     assert "expires_at" not in again[0]
     assert letters(http) == []

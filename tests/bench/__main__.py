@@ -18,6 +18,7 @@ from tests.bench import (
     memories,
     scan,
     scrape,
+    telemetry,
     way,
     webhooks,
 )
@@ -34,6 +35,7 @@ _PARTS = {
     "way": way.measure,
     "deliver": deliver.measure,
     "webhooks": webhooks.measure,
+    "telemetry": telemetry.measure,
 }
 
 

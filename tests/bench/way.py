@@ -36,8 +36,8 @@ def measure() -> dict[str, Any]:
 async def _measure(running: RunningPlatform) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     async with aiohttp.ClientSession(running.address) as session:
-        await _latency(session, running, 20)  # the first calls are cold
-        published, seen = await _latency(session, running, _SINGLE)
+        await latency(session, running, 20)  # the first calls are cold
+        published, seen = await latency(session, running, _SINGLE)
         figures["publish over HTTP p50, ms"] = statistics.median(published)
         figures["publish over HTTP p99, ms"] = _p99(published)
         figures["publish to WebSocket p50, ms"] = statistics.median(seen)
@@ -56,9 +56,10 @@ async def _connect(session: aiohttp.ClientSession, running: RunningPlatform) -> 
     return socket
 
 
-async def _latency(
+async def latency(
     session: aiohttp.ClientSession, running: RunningPlatform, rounds: int
 ) -> tuple[list[float], list[float]]:
+    """Publish one by one; return the milliseconds to the answer, and to the socket."""
     published, seen = [], []
     socket = await _connect(session, running)
     for n in range(rounds):

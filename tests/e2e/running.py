@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
-_SETTINGS = ("EVENTYARD_", "AWS_", "GEMINI_")
+_SETTINGS = ("EVENTYARD_", "AWS_", "GEMINI_", "OTEL_", "TELEMETRY_")
 _READY_SECONDS = 240
 _STOP_SECONDS = 25
 _RETRY_SECONDS = 20

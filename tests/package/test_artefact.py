@@ -66,7 +66,14 @@ def test_the_zip_imports_alone_and_without_what_makes_a_cold_start_slow(code):
     assert "chalicelib.api.events" in imported
     slow = {"boto3", "botocore", "urllib3", "pydantic", "aiohttp", "asyncio", "ssl"}
     slow |= {"cryptography", "genson", "jsonschema", "jwt", "referencing"}
-    slow |= {"numpy", "selectolax", "protego", "wasmtime", "subprocess", "xml.parsers.expat"}
+    slow |= {
+        "numpy",
+        "selectolax",
+        "protego",
+        "wasmtime",
+        "subprocess",
+        "xml.parsers.expat",
+    }
     assert slow & imported == set()
 
 

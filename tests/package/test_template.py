@@ -313,3 +313,27 @@ def test_every_setting_is_in_the_example_with_its_default():
         "GEMINI_API_KEY",
     ):
         assert f"{name}=" in example, name
+
+
+def test_alarms_are_told_to_the_topic_that_is_named_and_on_aws_alone(artefact, aws):
+    def alarms(resources):
+        return [one for one in resources.values() if "Alarm" in one["Type"]]
+
+    told = {
+        "Fn::If": ["TellsOfAlarms", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]
+    }
+    assert len(alarms(aws)) > 40
+    assert all(one["Properties"]["AlarmActions"] == told for one in alarms(aws))
+    assert alarms(finish(artefact, emulator="http://a:1")["Resources"]) == []
+    named = parameters_from({"EVENTYARD_ALARM_TOPIC": "arn:a"}, "test")
+    assert named["AlarmTopic"] == "arn:a"
+    assert settings_from({"EVENTYARD_ALARM_TOPIC": "arn:a"}) == {}
+
+
+def test_functions_are_told_where_the_collector_is():
+    told = {
+        "EVENTYARD_OTLP_ENDPOINT": "http://a:4318",
+        "OTEL_EXPORTER_OTLP_HEADERS": "a=b",
+        "TELEMETRY_TRACE_SAMPLE_RATE": "0.5",
+    }
+    assert settings_from({**told, "OTEL_LOG_LEVEL": "debug"}) == told

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
@@ -157,7 +158,7 @@ def followed(api: Api, path: str, what: str) -> dict[str, Any]:
     """Wait until what a path tells of has ended, and return what it tells then."""
     pauses = iter(_PAUSES)
     pause = 0.0
-    with progress(what, 1.0) as step:
+    with progress(what, shares=True) as step:
         while True:
             told: dict[str, Any] = api.get(path)
             step(completed=told["progress"])
@@ -194,8 +195,12 @@ def export(
     named = {"topics": topics, "since": _moment(start), "until": _moment(end)}
     query = [("filter", one) for one in filters or []]
     query += [(name, text) for name, text in named.items() if text]
+    chosen = bool(query)
+    if end is None:
+        # Left open, the platform leaves out its last seconds, for who comes back.
+        query += [("until", moments.write(datetime.now(UTC)))]
     query += [("limit", str(_EVENTS))]
-    total = None if len(query) > 1 else api.get("api/v1/stats")["events_published"]
+    total = None if chosen else api.get("api/v1/stats")["events_published"]
     with _written(output) as file, progress("exporting", total) as step:
         write = {Format.JSON: _export_array}.get(form, _export_text)
         count = write(api, [("format", form.value), *query], file.write, step)

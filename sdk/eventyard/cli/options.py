@@ -139,8 +139,14 @@ def print_event(topic: str, timestamp: str, payload: Any) -> None:
 
 
 @contextmanager
-def progress(what: str, total: float | None = None) -> Iterator[Callable[..., None]]:
-    """Show how far something is, on a terminal; elsewhere nothing is shown."""
+def progress(
+    what: str, total: float | None = None, *, shares: bool = False
+) -> Iterator[Callable[..., None]]:
+    """
+    Show how far something is, on a terminal; elsewhere nothing is shown.
+
+    It is told numbers of a total, or shares from 0 to 1.
+    """
     if not err.is_terminal:
         yield lambda **_: None
         return
@@ -149,11 +155,11 @@ def progress(what: str, total: float | None = None) -> Iterator[Callable[..., No
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f}"),
+        TextColumn("{task.percentage:.0f} %" if shares else "{task.completed:,.0f}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(what, total=1.0 if shares else total)
 
         def step(**changes: Any) -> None:
             bar.update(task, **changes)

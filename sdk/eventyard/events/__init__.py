@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from eventyard.core.event import Event
+from eventyard.events._chains import LoopError
 from eventyard.events.bus import EventBus, event_bus
 from eventyard.events.types import EventType
 
-__all__ = ["Event", "EventBus", "EventType", "event_bus"]
+__all__ = ["Event", "EventBus", "EventType", "LoopError", "event_bus"]

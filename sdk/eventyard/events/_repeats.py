@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final
 
+from eventyard.core.clocks import monotonic
 from eventyard.core.event import Event
 from eventyard.core.jsontext import dumps
 
@@ -17,7 +17,7 @@ _WHOSE: Final = ("source_agent_id", "circle_id", "project_id")
 class Repeats:
     """Knows what was published within a window; off unless it is enabled."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.enabled = False
         self.window_s = _WINDOW_S
         self.count = 0

@@ -10,13 +10,27 @@ task, then and ever after, and hands such calls on to the task that there is by 
 from __future__ import annotations
 
 import asyncio
-from asyncio import AbstractEventLoop, Task
+import sys
+from asyncio import AbstractEventLoop, CancelledError, Task
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Final
 
-#: What the event loop itself calls around each step of a task.
-enter: Final[Any] = asyncio.tasks._enter_task  # noqa: SLF001
-leave: Final[Any] = asyncio.tasks._leave_task  # noqa: SLF001
+_TASKS: Final[Any] = asyncio.tasks
+#: Which task is a loop's current one; to make another one that; and to have none.
+current: Any
+become: Any
+nobody: Any
+if sys.version_info >= (3, 12):
+    current = asyncio.current_task
+    become = _TASKS._swap_current_task  # noqa: SLF001
+
+    def nobody(loop: AbstractEventLoop) -> None:
+        """Have no current task."""
+        become(loop, None)
+else:
+    # The loop's own table: asking `current_task` costs a system call in this version.
+    _CURRENT = _TASKS._current_tasks  # noqa: SLF001
+    current, become, nobody = _CURRENT.get, _CURRENT.__setitem__, _CURRENT.pop
 
 _NOTHING: Final = object()
 #: What a task without a past would say.
@@ -80,7 +94,7 @@ class StandIn:
 class Rest(Coroutine[Any, Any, Any]):
     """What is left of a coroutine that has begun to wait, for a task to go on with."""
 
-    __slots__ = ("_coroutine", "_loop", "_stand_in", "_waits_for")
+    __slots__ = ("_coroutine", "_waits_for", "loop", "stand_in")
 
     def __init__(
         self,
@@ -91,8 +105,8 @@ class Rest(Coroutine[Any, Any, Any]):
     ) -> None:
         self._coroutine = coroutine
         self._waits_for = waits_for
-        self._loop = loop
-        self._stand_in = stand_in
+        self.loop = loop
+        self.stand_in = stand_in
 
     def send(self, value: Any) -> Any:
         """Wait for what it waits for already, then go on."""
@@ -113,15 +127,12 @@ class Rest(Coroutine[Any, Any, Any]):
         return self._step(self._coroutine.throw, error)
 
     def _step(self, act: Callable[[Any], Any], told: Any) -> Any:
-        loop, stand_in = self._loop, self._stand_in
-        real = stand_in.real
-        leave(loop, real)
-        enter(loop, stand_in)
+        loop, stand_in = self.loop, self.stand_in
+        become(loop, stand_in)
         try:
             return act(told)
         finally:
-            leave(loop, stand_in)
-            enter(loop, real)
+            become(loop, stand_in.real)
 
     def close(self) -> None:
         """End it where it stands."""
@@ -132,15 +143,31 @@ class Rest(Coroutine[Any, Any, Any]):
         raise TypeError("what is left of a handler is for its task alone")
 
 
-def becomes_task(
-    coroutine: Coroutine[Any, Any, Any],
-    waits_for: Any,
-    loop: AbstractEventLoop,
-    stand_in: StandIn,
-    context: Any,
-) -> Task[Any]:
-    """Return a task that goes on with a coroutine which has begun to wait."""
-    rest = Rest(coroutine, waits_for, loop, stand_in)
+class Last(Rest):
+    """What is left of a handler of its own, which tells how it ended."""
+
+    __slots__ = ("_ended",)
+
+    def __init__(
+        self, ended: Callable[[BaseException | None], None], *rest: Any
+    ) -> None:
+        super().__init__(*rest)
+        self._ended = ended
+
+    def _step(self, act: Callable[[Any], Any], told: Any) -> Any:
+        try:
+            return super()._step(act, told)
+        except StopIteration:
+            self._ended(None)
+            raise
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - told, not raised
+            self._ended(error)
+            raise StopIteration from None
+
+
+def becomes_task(rest: Rest, context: Any) -> Task[Any]:
+    """Return a task that goes on with what is left of a coroutine."""
+    loop, stand_in = rest.loop, rest.stand_in
     task = loop.create_task(rest, context=context)
     stand_in.adopt(task)
     return task

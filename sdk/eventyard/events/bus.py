@@ -3,47 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import (
-    CancelledError,
-    Task,
-    current_task,
-    get_running_loop,
-)
+from asyncio import AbstractEventLoop, CancelledError, Task, get_running_loop
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextvars import copy_context
-from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from inspect import isawaitable
 from itertools import islice
 from operator import length_hint
 from sys import getrefcount
+from threading import get_ident
 from types import CoroutineType
 from typing import Any, ClassVar, Final, Self, cast
 
+from eventyard.core.causes import handled as being_handled
 from eventyard.core.event import Event
+from eventyard.events._chains import LONGEST_CHAIN, lengthen
+from eventyard.events._expecting import Expectation
 from eventyard.events._log import report
 from eventyard.events._repeats import Repeats
-from eventyard.events._steps import StandIn, becomes_task, enter, leave
+from eventyard.events._steps import (
+    Last,
+    Rest,
+    StandIn,
+    become,
+    becomes_task,
+    current,
+    nobody,
+)
+from eventyard.events._subscribers import Filter, Handler, Subscriber, Subscribers
 
-#: A handler may be a function or a coroutine function.
-Handler = Callable[[Event], Awaitable[None] | None]
-Filter = Callable[[Event], object]
 MOST_HISTORY: Final = 1_000
 _MOST_AT_ONCE: Final = 100
 #: A handler left something behind: the next one begins anew.
 _UNTIDY: Final = object()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Subscriber:
-    """A handler and the events that it is for."""
-
-    id: str
-    event_type: str
-    handler: Handler
-    passes: Filter | None
-    name: str
+#: A handler that was alone has ended.
+_HANDLED: Final = object()
 
 
 class EventBus:
@@ -57,11 +53,14 @@ class EventBus:
 
     _only: ClassVar[EventBus | None] = None
 
-    _subscribers: dict[str, tuple[Subscriber, ...]]
+    _subscribers: Subscribers
     _numbers: dict[str, int]
     _history: deque[Event]
     _repeats: Repeats
     _most_at_once: int
+    _longest_chain: int
+    #: The loop of the last event, where it tells which thread it runs in.
+    _loop: Any = None
     #: What goes on though its publisher was cancelled.
     _left: set[Task[None]]
 
@@ -76,7 +75,7 @@ class EventBus:
     def separate(cls) -> Self:
         """Return a bus that nobody else has."""
         bus = super().__new__(cls)
-        bus._subscribers, bus._numbers = {}, {}
+        bus._numbers = {}
         bus._history = deque(maxlen=MOST_HISTORY)
         bus._left = set()
         bus.reset()
@@ -89,38 +88,81 @@ class EventBus:
         filter_fn: Filter | None = None,
         name: str | None = None,
     ) -> str:
-        """Have a handler called for each event of a type; returns what ends that."""
+        """
+        Have a handler called for each event of a type; returns what ends that.
+
+        The type may be a pattern, such as `task.*` or `**`.
+
+        Raises:
+            SubscriptionError: the pattern is none.
+        """
         kind = _type_of(event_type)
-        number = self._numbers[kind] = self._numbers.get(kind, -1) + 1
+        number = self._numbers.get(kind, -1) + 1
         named = name or getattr(handler, "__qualname__", None) or repr(handler)
         one = Subscriber(f"{kind}:{number}", kind, handler, filter_fn, named)
-        self._subscribers[kind] = (*self._subscribers.get(kind, ()), one)
+        self._subscribers.add(one)
+        self._numbers[kind] = number
         return one.id
 
     def unsubscribe(self, subscription_id: str) -> bool:
         """End a subscription; tell whether there was one."""
-        kind = subscription_id.rpartition(":")[0]
-        before = self._subscribers.get(kind, ())
-        after = tuple(one for one in before if one.id != subscription_id)
-        if len(after) == len(before):
-            return False
-        self._subscribers[kind] = after
-        if not after:
-            del self._subscribers[kind]
-        return True
+        return self._subscribers.remove(subscription_id)
+
+    def expect(
+        self,
+        event_type: str | Enum,
+        where: Filter | None = None,
+        *,
+        timeout: float | None = 30.0,
+        **fields: Any,
+    ) -> Expectation:
+        """
+        Await the next event of a type (or pattern) that passes, from this call on.
+
+        So what leads to it may be published between the call and its `await`.
+
+        Args:
+            event_type: A type or a pattern of types.
+            where: Tells of an event whether it is the one.
+            timeout: Seconds to wait from this call on; None: for ever.
+            **fields: What the event's fields and attributes must equal.
+
+        Raises:
+            TimeoutError: there was none in time (raised where it is awaited).
+        """
+
+        def passes(event: Event) -> bool:
+            return event.matches_filter(**fields) and (
+                where is None or bool(where(event))
+            )
+
+        return Expectation(self, _type_of(event_type), passes, timeout)
 
     async def publish(self, event: Event) -> None:
-        """Hand an event to everybody whom it is for; returns when all had it."""
+        """
+        Hand an event to everybody whom it is for; returns when all had it.
+
+        What a handler publishes has the event that it handles as its cause, unless it
+        names another one.
+
+        Raises:
+            LoopError: too many events led to one another; see `configure`.
+        """
         if self._repeats.enabled and self._repeats.is_one(event):
             return
+        cause = being_handled.get()
+        if cause is not None:
+            lengthen(event, cause, self._longest_chain)
         self._history.append(event)
         self._published += 1
-        wanted = self._subscribers.get(event.type)
-        if wanted is not None and len(wanted) == 1:
+        wanted = self._subscribers.known.get(event.type)
+        if wanted is None:
+            wanted = self._subscribers.find(event.type)
+        if len(wanted) == 1:
             task = self._begin_alone(event, wanted[0])
             if task is not None:
                 await self._go_on(event, iter(()), {task})
-        elif wanted is not None:
+        elif wanted:
             left = iter(wanted)
             waiting = self._begin(event, left, self._most_at_once)
             if waiting:
@@ -130,68 +172,71 @@ class EventBus:
         self, event: Event, left: Iterator[Subscriber], most: int
     ) -> list[Task[None]]:
         """Call handlers until all are called or so many wait; return what waits."""
-        loop = get_running_loop()
-        publisher = current_task(loop)
+        loop = self._running_loop()
+        publisher = current(loop)
         waiting: list[Task[None]] = []
-        if publisher is not None:
-            leave(loop, publisher)
         try:
             while len(waiting) < most:
                 # Handlers see what the publisher's context variables say, and change
                 # nothing of it.
                 context, stand_in = copy_context(), StandIn()
+                context.run(being_handled.set, event)
                 handling = self._handle(event, left, stand_in)
-                enter(loop, stand_in)
+                become(loop, stand_in)
                 try:
                     first = context.run(handling.send, None)
                 except StopIteration as ended:
                     if ended.value is None:
                         break
                 else:
-                    task = becomes_task(handling, first, loop, stand_in, context)
-                    waiting.append(task)
-                finally:
-                    leave(loop, stand_in)
+                    rest = Rest(handling, first, loop, stand_in)
+                    waiting.append(becomes_task(rest, context))
         except BaseException:
             self._leave({*waiting})
             raise
         finally:
-            if publisher is not None:
-                enter(loop, publisher)
+            if publisher is None:
+                nobody(loop)
+            else:
+                become(loop, publisher)
         return waiting
 
     def _begin_alone(self, event: Event, one: Subscriber) -> Task[None] | None:
         """Do as `_begin` does for one handler alone, and nothing that others need."""
-        publisher = current_task()
-        loop = get_running_loop() if publisher is None else publisher.get_loop()
-        stand_in = StandIn()
-        handling = self._handle_alone(event, one)
-        if publisher is not None:
-            leave(loop, publisher)
-        enter(loop, stand_in)
+        loop = self._loop
+        if loop is None or loop._thread_id != get_ident():  # noqa: SLF001
+            loop = self._running_loop()
+        publisher = current(loop)
+        stand_in, context = StandIn(), copy_context()
+        become(loop, stand_in)
         try:
-            context = copy_context()
-            first = context.run(handling.send, None)
-        except StopIteration:
-            return None
-        else:
-            return becomes_task(handling, first, loop, stand_in, context)
-        finally:
-            leave(loop, stand_in)
-            if publisher is not None:
-                enter(loop, publisher)
-
-    async def _handle_alone(self, event: Event, one: Subscriber) -> None:
-        try:
-            if one.passes is not None and not one.passes(event):
-                return
-            handled = one.handler(event)
-            if handled is not None:
-                await (handled if type(handled) is CoroutineType else _any(handled))
+            begun = context.run(_first_step, event, one)
         except (Exception, CancelledError) as error:  # noqa: BLE001 - told, not raised
             self._failed(event, error)
         else:
+            if begun is _HANDLED:
+                self._delivered += 1
+            elif begun is not None:
+                ended = partial(self._ended, event)
+                return becomes_task(Last(ended, *begun, loop, stand_in), context)
+        finally:
+            if publisher is None:
+                nobody(loop)
+            else:
+                become(loop, publisher)
+        return None
+
+    def _running_loop(self) -> AbstractEventLoop:
+        """Return the loop that runs; asking for it may cost a system call."""
+        loop = get_running_loop()
+        self._loop = loop if hasattr(loop, "_thread_id") else None
+        return loop
+
+    def _ended(self, event: Event, error: BaseException | None) -> None:
+        if error is None:
             self._delivered += 1
+        else:
+            self._failed(event, error)
 
     async def _handle(
         self, event: Event, left: Iterator[Subscriber], stand_in: StandIn
@@ -275,7 +320,7 @@ class EventBus:
             "events_delivered": self._delivered,
             "handler_errors": self._errors,
             "events_deduplicated": self._repeats.count,
-            "active_subscribers": sum(map(len, self._subscribers.values())),
+            "active_subscribers": len(self._subscribers),
             "history_size": len(self._history),
         }
 
@@ -286,10 +331,11 @@ class EventBus:
     def reset(self) -> None:
         """Forget everything: subscribers, events, counts, and what was configured."""
         # Numbers go on: an id of before must not end a subscription of after.
-        self._subscribers.clear()
+        self._subscribers = Subscribers()
         self._history.clear()
         self._repeats = Repeats()
         self._most_at_once = _MOST_AT_ONCE
+        self._longest_chain = LONGEST_CHAIN
         self._published = self._delivered = self._errors = 0
 
     def configure(
@@ -297,10 +343,11 @@ class EventBus:
         max_concurrent_handlers: int | None = None,
         dedup_window: float | None = None,
         dedup_enabled: bool | None = None,  # noqa: FBT001 - as callers know it
+        max_chain: int | None = None,
     ) -> None:
         """
-        Set how many handlers of one event may wait at once, and whether repeats of an
-        event, within so many seconds, are dropped.
+        Set how many handlers of one event may wait at once; whether repeats of an event,
+        within so many seconds, are dropped; how many events may lead to one another.
         """
         if max_concurrent_handlers is not None:
             self._most_at_once = max(max_concurrent_handlers, 1)
@@ -308,10 +355,33 @@ class EventBus:
             self._repeats.window_s = max(dedup_window, 0.0)
         if dedup_enabled is not None:
             self._repeats.enabled = dedup_enabled
+        if max_chain is not None:
+            self._longest_chain = max(max_chain, 1)
 
 
 def _type_of(event_type: str | Enum) -> str:
     return str(event_type.value if isinstance(event_type, Enum) else event_type)
+
+
+def _first_step(event: Event, one: Subscriber) -> Any:
+    """
+    Call a handler, up to where it first waits.
+
+    Returns None for an event that its filter holds back, `_HANDLED` when it has ended,
+    else the coroutine and what that waits for.
+    """
+    being_handled.set(event)
+    if one.passes is not None and not one.passes(event):
+        return None
+    handling: Any = one.handler(event)
+    if handling is None:
+        return _HANDLED
+    if type(handling) is not CoroutineType:
+        handling = _any(handling)
+    try:
+        return handling, handling.send(None)
+    except StopIteration:
+        return _HANDLED
 
 
 async def _any(handled: Any) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal
 
+from eventyard.core.clocks import monotonic
 from eventyard.core.errors import InvalidRequestError
 from eventyard.patterns.handling import (
     CircuitOpenError,
@@ -32,7 +32,7 @@ class Breaker:
     expected_exception: type[BaseException] | tuple[type[BaseException], ...] = (
         Exception
     )
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = monotonic
     state: State = "closed"
     failures: int = 0
     _opened_at: float = 0.0

@@ -22,7 +22,8 @@ from eventyard.patterns.handling import (
     paused,
 )
 from eventyard.patterns.positions import Position
-from eventyard.transports.base import Delivery
+from eventyard.telemetry.handling import span_for
+from eventyard.transports.base import LONGEST_SUBSCRIPTION, Delivery
 
 _LOGGER: Final = logging.getLogger("eventyard.client")
 
@@ -71,7 +72,7 @@ class Desk:
         if one.pattern is not None and one.pattern.fullmatch(event.type) is None:
             return None
         whose = event.headers.get(RETRY_FOR) if event.headers else None
-        if whose is not None and whose.rpartition("/")[2] != one.name:
+        if whose is not None and not _is_for(whose, one.name):
             return None
         opened = self.open_event(event)
         if one.passes is not None and not one.passes(opened.view()):
@@ -124,7 +125,7 @@ class Desk:
     async def _attempt(self, event: Event) -> bool:
         """Call the handler; False: the event was left for whoever comes next."""
         try:
-            with handling(event, self):
+            with handling(event, self), span_for(event):
                 await self._call(event)
         except NotHandledError:
             return False
@@ -189,3 +190,13 @@ class Desk:
                 await self.position.close()
             except EventRouterError:
                 _LOGGER.warning("a position was not kept", exc_info=True)
+
+
+def _is_for(whose: str, name: str) -> bool:
+    """Tell whether `<client id>/<handler>` means a handler; long ones were cut off."""
+    handler = whose.rpartition("/")[2]
+    return (
+        name.startswith(handler)
+        if len(whose) >= LONGEST_SUBSCRIPTION
+        else name == handler
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from re import Pattern
 from typing import Any, Final, Protocol, TypeVar
 
+from eventyard.core.causes import handled
 from eventyard.core.errors import EventRouterError
 from eventyard.core.event import Event
 from eventyard.core.filters import Predicate
@@ -60,13 +61,12 @@ class Closing(Protocol):
         """Set once nothing more is begun."""
 
 
-_HANDLED: ContextVar[Event | None] = ContextVar("handled", default=None)
 _DESK: ContextVar[Closing | None] = ContextVar("desk", default=None)
 
 
 def handled_event() -> Event | None:
     """Return the event that is being handled, where one is."""
-    return _HANDLED.get()
+    return handled.get()
 
 
 def handling_desk() -> Closing | None:
@@ -87,12 +87,12 @@ class handling:  # noqa: N801 - it reads as a statement
     def __enter__(self) -> None:
         """Begin."""
         desk = self._desk if self._desk is not None else _DESK.get()
-        self._tokens = _HANDLED.set(self._event), _DESK.set(desk)
+        self._tokens = handled.set(self._event), _DESK.set(desk)
 
     def __exit__(self, *_: object) -> None:
         """Forget it."""
         if self._tokens is not None:
-            _HANDLED.reset(self._tokens[0])
+            handled.reset(self._tokens[0])
             _DESK.reset(self._tokens[1])
 
 

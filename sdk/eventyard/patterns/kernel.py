@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterable
 from typing import Any, Self
 
+from eventyard.core.causes import cause_of
 from eventyard.core.event import Event
 from eventyard.patterns.encryption import Sealing
 from eventyard.patterns.handling import Registration, handled_event
 from eventyard.patterns.outbox import Outbox
 from eventyard.patterns.subscribing import Subscribing
 from eventyard.settings import Settings
+from eventyard.telemetry.handling import headers_for
 from eventyard.transports.base import Commit, Published, Transport
 
 
@@ -41,20 +43,20 @@ class Kernel(ABC):
         """
         Return an event as it would be published: from this client, of this conversation.
 
-        What is published while an event is handled has that as its cause.
+        What is published while an event is handled has that as its cause. It carries
+        the span that it is published under, as `traceparent` in its headers.
         """
         if isinstance(type, Event):
-            return self._completed(type)
+            return _traced(self._completed(type))
         given = {name: value for name, value in fields.items() if value is not None}
         body = {} if payload is None else payload
-        return Event(type, body, **{"source": self.client_id, **_cause(), **given})
+        caused = cause_of(None, handled_event())
+        told = {"source": self.client_id, **caused, **given}
+        return _traced(Event(type, body, **told))
 
     def _completed(self, event: Event) -> Event:
         """Return an event that is made already, with what it leaves open."""
-        told = {"source": self.client_id, **_cause()}
-        if told.get("causation_id") == event.id:
-            # What is handled is published again: it is not its own cause.
-            del told["causation_id"]
+        told = {"source": self.client_id, **cause_of(event.id, handled_event())}
         missing = {k: v for k, v in told.items() if getattr(event, k) is None}
         return event.copy(**missing) if missing else event
 
@@ -83,11 +85,6 @@ class Kernel(ABC):
         self._subscribing.forget(registration)
 
 
-def _cause() -> dict[str, str]:
-    cause = handled_event()
-    if cause is None:
-        return {}
-    return {
-        "causation_id": cause.id,
-        "correlation_id": cause.correlation_id or cause.id,
-    }
+def _traced(event: Event) -> Event:
+    headers = headers_for(event, handled_event())
+    return event if headers is None else event.copy(headers=headers)

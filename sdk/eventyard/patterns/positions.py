@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from eventyard.core.clocks import monotonic
 from eventyard.core.errors import EventRouterError
 
 _LOGGER: Final = logging.getLogger("eventyard.client")
@@ -28,7 +28,7 @@ class Position:
     """
 
     keep: Keep
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = monotonic
     #: Places that were begun, in the order of the log; True: done.
     _open: dict[str, bool] = field(default_factory=dict)
     _reached: str = ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from asyncio import Future
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from eventyard.core.clocks import monotonic
 from eventyard.core.event import Event
 from eventyard.core.jsontext import dumps
 from eventyard.transports.base import Published
@@ -21,7 +21,7 @@ class Repeats:
 
     size: int
     ttl_s: float
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = monotonic
     _seen: OrderedDict[Key, tuple[float, Future[Published] | str]] = field(
         default_factory=OrderedDict
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from eventyard.core.clocks import wall
 from eventyard.core.errors import EventRouterError
 from eventyard.core.event import Event
 from eventyard.patterns._finding import SHARDS, Finding
@@ -37,7 +37,7 @@ class Sagas:
     gone) another client does the step again: steps may be begun twice, and end once.
     """
 
-    def __init__(self, client: Kernel, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, client: Kernel, clock: Callable[[], float] = wall) -> None:
         self._client = client
         self.clock = clock
         self.finding = Finding(client, self.now)

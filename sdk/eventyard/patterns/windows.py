@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from eventyard.core import moments
+from eventyard.core.clocks import monotonic, wall
 from eventyard.core.errors import InvalidRequestError
 from eventyard.core.event import Event
 from eventyard.patterns.subscription import Subscription
@@ -36,8 +37,8 @@ class Windows:
     size: int
     slide: int
     grace: int = 0
-    clock: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
+    clock: Callable[[], float] = monotonic
+    wall: Callable[[], float] = wall
     late: int = 0
     _open: dict[int, list[Event]] = field(default_factory=dict)
     _newest: int | None = None

@@ -12,6 +12,8 @@ from eventyard.core.event import Event
 
 #: What one publish may hold: it is a commit, all or nothing.
 MOST_EVENTS: Final = 100
+#: What may name a subscription, in characters; the platform knows no longer ones.
+LONGEST_SUBSCRIPTION: Final = 200
 State = Literal["connecting", "connected", "reconnecting", "closed"]
 
 

@@ -15,6 +15,7 @@ from eventyard.transports._backoff import Backoff
 from eventyard.transports._calls import Calls, Question
 from eventyard.transports._polling import PollingFeed, query_of
 from eventyard.transports.base import (
+    LONGEST_SUBSCRIPTION,
     Caller,
     Commit,
     DeadLetter,
@@ -31,7 +32,6 @@ _THE_PLATFORMS: Final = ("attempts", "last_error")
 _ELSEWHERE: Final = "api/v1/events/"
 _PAGE: Final = 200
 _DEAD: Final = "/api/v1/dead-letters"
-_LONGEST_NAME: Final = 200
 _LONGEST_ERROR: Final = 4_000
 
 
@@ -188,7 +188,7 @@ class HttpTransport(Transport):
         body = {
             "event_id": event.id,
             "source": event.source,
-            "subscription": subscription[:_LONGEST_NAME],
+            "subscription": subscription[:LONGEST_SUBSCRIPTION],
             "error": error[:_LONGEST_ERROR],
             "attempts": attempts,
         }

@@ -204,6 +204,7 @@ def test_how_far_something_is_shows_on_a_terminal_alone(call, fake, monkeypatch)
     assert done.stdout == "purged 7 events\n"
     assert "purging" in screen.getvalue()
     assert "━" in screen.getvalue()
+    assert "100 %" in screen.getvalue()
 
 
 def test_what_was_cancelled_meanwhile_is_told(call, fake):

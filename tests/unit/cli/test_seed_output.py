@@ -87,6 +87,8 @@ def test_export(call, fake, tmp_path):
     assert "3 events in" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["events.json"]
     assert "cursor=01X" in fake.requests[-1][1]
+    # What was just published is wanted as well.
+    assert "until=" in fake.requests[-1][1]
 
 
 def test_purge(call, fake):

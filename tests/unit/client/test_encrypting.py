@@ -20,6 +20,7 @@ from eventyard import (
 )
 from eventyard.patterns.encryption import Sealing
 from tests.awaiting import address, awaited, until
+from tests.properties import examples
 
 KEY = bytes(range(32))
 SECRET = "123-45-6789"
@@ -35,7 +36,7 @@ def encrypted(url, **more):
 
 
 @given(payload=JSON)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_what_is_sealed_opens_as_it_was(payload):
     sealing = Sealing.of({"key": KEY})
     event = Event("a.b", payload)
@@ -49,7 +50,7 @@ def test_what_is_sealed_opens_as_it_was(payload):
 
 
 @given(place=st.integers(min_value=0), bit=st.integers(0, 7))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_any_bit_that_was_changed_is_noticed(place, bit):
     sealing = Sealing.of({"key": KEY})
     sealed = sealing.sealed(Event("a.b", {"ssn": SECRET}))

@@ -25,6 +25,7 @@ from eventyard.patterns.outbox import MOST_BYTES, Letter, Outbox
 from eventyard.settings import Settings
 from eventyard.transports.base import Published
 from tests.awaiting import awaited, turns
+from tests.properties import examples
 
 
 class Router:
@@ -76,7 +77,7 @@ def quick(monkeypatch):
     refused=st.sets(st.integers(0, 60), max_size=5),
     policy=st.sampled_from(["drop_oldest", "drop_newest", "error"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_what_goes_in_comes_out_or_is_told_and_with_one_sender_in_order(
     acts, size, room, refused, policy
 ):
@@ -334,7 +335,7 @@ async def test_what_is_left_when_patience_ends_is_told():
         )
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_the_queue_is_what_a_list_would_be(acts):
     queue, model, number = Waiting(), [], 0
     for act, argument in acts:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from eventyard import PermissionDeniedError, UnavailableError
 from eventyard.patterns.positions import Position
 from tests.awaiting import Clock, awaited
+from tests.properties import examples
 
 
 def place(number):
@@ -25,7 +26,7 @@ MOVES = st.tuples(
 
 
 @given(moves=st.lists(MOVES, max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_it_is_never_beyond_an_event_that_is_not_handled(moves):
     kept, handled = [], set()
 

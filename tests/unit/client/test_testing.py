@@ -8,6 +8,7 @@ import time
 import pytest
 
 from eventyard.client import EventRouterClient
+from eventyard.patterns.handling import CircuitOpenError
 from eventyard.testing import FakeClock, Recorder, memory_router
 from eventyard.transports.memory import Broker
 from tests.howto import blocks
@@ -243,6 +244,44 @@ def test_retries_and_their_pauses_pass_at_once():
             await clock.advance(24 * 3600)
             assert len(tries) == 4
             assert len(router.dead_letters) == 1
+
+    run(test)
+
+
+def test_breakers_and_time_outs_of_sagas_go_by_it_as_well():
+    async def test():
+        async with memory_router() as router, FakeClock() as clock:
+            client = router.client()
+            undone = []
+
+            @client.circuit_breaker(failure_threshold=1, recovery_timeout=3_600)
+            async def call(fails):
+                if fails:
+                    raise OSError("down")
+                return "up"
+
+            @client.saga("trip", timeout=7_200)
+            class Trip:
+                @client.on("trip.booked")
+                def start(self, event):
+                    self.compensate_with("undo")
+
+                def undo(self):
+                    undone.append(True)
+
+            await client.connect()
+            await client.publish("trip.booked", {"id": 1})
+            await clock.advance(7_000)
+            assert not undone
+            await clock.advance(400)
+            assert undone
+
+            with pytest.raises(OSError, match="down"):
+                await call(fails=True)
+            with pytest.raises(CircuitOpenError):
+                await call(fails=False)
+            await clock.advance(3_600)
+            assert await call(fails=False) == "up"
 
     run(test)
 

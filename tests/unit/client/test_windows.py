@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from eventyard import Event, EventRouterClient, InvalidRequestError
 from eventyard.patterns.windows import Windows, microseconds, windows
 from tests.awaiting import Clock, address, awaited, turns, until
+from tests.properties import examples
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
@@ -34,7 +35,7 @@ def made(size, slide, grace=0):
     share=st.integers(1, 50),
     moments=st.lists(st.integers(0, 1_000), max_size=40),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_every_event_is_in_all_the_windows_that_are_not_closed_and_begin_within_a_size(
     size, share, moments
 ):
@@ -63,7 +64,7 @@ def test_every_event_is_in_all_the_windows_that_are_not_closed_and_begin_within_
 
 
 @given(moments=st.lists(st.integers(0, 300), max_size=60), grace=st.integers(0, 40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_whoever_is_late_counts_in_windows_that_are_open_and_is_counted(moments, grace):
     _, gathered = made(20, 10, grace)
     seen = []

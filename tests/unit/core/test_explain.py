@@ -11,6 +11,7 @@ from eventyard.core.errors import SubscriptionError
 from eventyard.core.explain import Miss, explain
 from eventyard.core.filters import compile_filter
 from eventyard.core.topics import compile_pattern
+from tests.properties import examples
 from tests.unit.core import strategies
 
 VIEW = {
@@ -306,7 +307,7 @@ def test_messages_stay_short_and_printable_whatever_stands_there(kind):
                 assert miss.message.isprintable()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(
     st.lists(st.sampled_from(["a", "a.*", "b.**", "*"]), max_size=3),
     strategies.filters,

@@ -20,6 +20,7 @@ from eventyard.core.graph.analysis import (
 )
 from eventyard.core.graph.flow import fits, resolved
 from eventyard.core.graph.model import KINDS, AgentNode, Edge, EventNode, FlowModel
+from tests.properties import examples
 from tests.unit.core.flows import flow, models, plain_models, shop
 
 
@@ -86,7 +87,7 @@ def rings(graph):
                 yield ring
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.lists(
         st.lists(st.integers(0, 5), unique=True, max_size=4), min_size=6, max_size=6

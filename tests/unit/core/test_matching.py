@@ -16,6 +16,7 @@ from eventyard.core.event import Event
 from eventyard.core.filters import compile_conditions, compile_filter
 from eventyard.core.matching import Matcher
 from eventyard.core.topics import compile_pattern
+from tests.properties import examples
 from tests.unit.core import strategies
 
 letters = st.sampled_from(["a", "b", "c"])
@@ -68,7 +69,7 @@ def test_the_matcher_finds_what_trying_each_finds(entries, seen, few, large):
             assert list(matcher.considered(topic)) == considered
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(st.lists(strategies.filters, min_size=1, max_size=8), strategies.views)
 def test_an_index_passes_what_each_filter_passes(specs, view):
     index = Index((at, compile_conditions(spec)) for at, spec in enumerate(specs))

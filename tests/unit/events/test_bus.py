@@ -15,8 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eventyard.core.errors import SubscriptionError
 from eventyard.events import Event, EventBus, EventType, event_bus
 from tests.awaiting import Clock, awaited, turns
+from tests.properties import examples
 
 VARIABLE = ContextVar("variable", default=None)
 
@@ -221,7 +223,81 @@ async def test_a_reset_leaves_nothing_behind():
     }
 
 
-# Stepping: handlers have a task of their own, or seem to.
+# Stepping: handlers have a task of their own, or seem to; also one that is alone.
+
+
+@pytest.mark.parametrize("way", ["late", "early", "plain", "filter", "cancelled"])
+@awaited
+async def test_the_error_of_an_only_handler_is_counted_and_logged(way, caplog):
+    bus = EventBus.separate()
+    caplog.set_level(logging.WARNING, "eventyard.events")
+
+    async def late(_):
+        await asyncio.sleep(0)
+        raise KeyError(way)
+
+    async def early(_):
+        raise KeyError(way)
+
+    def plain(_):
+        raise KeyError(way)
+
+    async def cancelled(_):
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError(way)
+
+    handlers = {"late": late, "early": early, "plain": plain, "cancelled": cancelled}
+    bus.subscribe("a.b", handlers.get(way, early), plain if way == "filter" else None)
+    await bus.publish(event())
+    stats = bus.get_stats()
+    assert (stats["handler_errors"], stats["events_delivered"]) == (1, 0)
+    assert caplog.text
+
+
+@pytest.mark.parametrize("waits", [0, 1, 3])
+@awaited
+async def test_an_only_handler_has_all_that_one_of_many_has(waits):
+    bus, got = EventBus.separate(), []
+    VARIABLE.set("publisher")
+
+    async def handle(one):
+        task = asyncio.current_task()
+        VARIABLE.set("handler")
+        async with asyncio.timeout(3_600):
+            for _ in range(waits):
+                await asyncio.sleep(0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(0))
+        got.append((one, VARIABLE.get(), asyncio.current_task() is task))
+
+    bus.subscribe("a.b", handle, lambda one: one.circle_id == 1)
+    await bus.publish(event(circle_id=2))
+    one = event(circle_id=1)
+    publisher = asyncio.current_task()
+    await bus.publish(one)
+    assert got == [(one, "handler", True)]
+    assert VARIABLE.get() == "publisher"
+    assert asyncio.current_task() is publisher
+    assert bus.get_stats()["events_delivered"] == 1
+
+
+def test_events_may_be_published_where_there_is_no_task():
+    bus, got, loop = EventBus.separate(), [], asyncio.new_event_loop()
+
+    def publish():
+        coroutine = bus.publish(event())
+        with pytest.raises(StopIteration):
+            coroutine.send(None)
+        got.append(asyncio.current_task())
+        loop.stop()
+
+    bus.subscribe("a.b", got.append)
+    loop.call_soon(publish)
+    loop.run_forever()
+    loop.run_until_complete(bus.publish(event()))
+    loop.close()
+    assert got[1] is None
+    assert len(got) == 3
 
 
 @awaited
@@ -443,7 +519,7 @@ async def test_context_variables_reach_handlers_and_leak_nowhere():
 
 
 @given(waits=st.lists(st.integers(0, 3), max_size=40), most=st.integers(1, 10))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_so_many_wait_at_once_and_no_more(waits, most):
     bus, now, peak, done = EventBus.separate(), 0, 0, 0
     bus.configure(max_concurrent_handlers=most)
@@ -536,3 +612,153 @@ def test_an_event_tells_whether_it_has_some_fields():
     assert one.matches_filter(type=EventType.TASK_COMPLETED)
     assert not one.matches_filter(circle_id=6)
     assert not one.matches_filter(unknown=1)
+
+
+# What leads to what.
+
+
+@pytest.mark.parametrize("others", [0, 1])
+@pytest.mark.parametrize("way", ["await", "gather", "group", "later"])
+@awaited
+async def test_what_a_handler_publishes_has_what_it_handles_as_its_cause(way, others):
+    bus, got = EventBus.separate(), []
+
+    async def leads_on(_):
+        if way == "later":
+            await asyncio.sleep(0)
+        if way == "gather":
+            await asyncio.gather(bus.publish(Event("a.c")), bus.publish(Event("a.d")))
+        elif way == "group":
+            async with asyncio.TaskGroup() as group:
+                group.create_task(bus.publish(Event("a.c")))
+        else:
+            await bus.publish(Event("a.c"))
+
+    for _ in range(others):
+        bus.subscribe("a.b", lambda _: None)
+    bus.subscribe("a.b", leads_on)
+    bus.subscribe("a.c", got.append)
+    first = event(correlation_id="talk")
+    await bus.publish(first)
+    await bus.publish(Event("a.c"))
+    assert [(e.causation_id, e.correlation_id) for e in got] == [
+        (first.id, "talk"),
+        (None, None),
+    ]
+
+
+@awaited
+async def test_a_cause_that_was_named_stays():
+    bus, got = EventBus.separate(), []
+    named = Event("a.c", causation_id="mine", correlation_id="yours")
+    bus.subscribe("a.b", lambda _: bus.publish(named))
+    bus.subscribe("a.c", got.append)
+    await bus.publish(event())
+    assert (got[0].causation_id, got[0].correlation_id) == ("mine", "yours")
+
+
+@pytest.mark.parametrize("same", [False, True])
+@awaited
+async def test_handlers_that_go_round_in_a_circle_come_to_an_end(same, caplog):
+    bus = EventBus.separate()
+    bus.configure(max_chain=7)
+    bus.subscribe("a.b", lambda e: bus.publish(e if same else Event("a.c")))
+    bus.subscribe("a.c", lambda e: bus.publish(Event("a.b")))
+    await bus.publish(event())
+    stats = bus.get_stats()
+    assert (stats["events_published"], stats["handler_errors"]) == (8, 1)
+    assert "8 events led to one another" in caplog.text
+    bus.reset()
+    bus.subscribe("a.b", lambda _: bus.publish(event()))
+    await bus.publish(event())
+    assert bus.get_stats()["events_published"] == 101
+
+
+@given(header=st.text(max_size=12))
+def test_any_header_may_stand_where_hops_are_counted(header):
+    bus = EventBus.separate()
+    bus.subscribe("a.b", lambda _: bus.publish(Event("a.c")))
+    asyncio.run(bus.publish(event(headers={"hops": header})))
+    counted = header.isascii() and header.isdigit() and len(header) < 10
+    told = 1 + int(header) if counted else 1
+    assert (bus.get_stats()["events_published"] == 2) == (told <= 100)
+
+
+# Patterns.
+
+
+@awaited
+async def test_patterns_have_the_events_of_all_types_that_they_fit():
+    bus, got = EventBus.separate(), []
+    ids = [
+        bus.subscribe(pattern, lambda e, p=pattern: got.append((p, e.type)))
+        for pattern in ("**", "task.*", "task.created", "*.created", "*")
+    ]
+    await bus.publish(Event("task.created"))
+    assert [p for p, _ in got] == ["task.created", "**", "task.*", "*.created", "*"]
+    assert all(map(bus.unsubscribe, ids[:2]))
+    got.clear()
+    await bus.publish(Event("task.ended"))
+    await bus.publish(Event("circle.created"))
+    assert got == [
+        ("*", "task.ended"),
+        ("*.created", "circle.created"),
+        ("*", "circle.created"),
+    ]
+    assert bus.get_stats()["active_subscribers"] == 3
+    with pytest.raises(SubscriptionError):
+        bus.subscribe("task.a*", print)
+    for number in range(5_000):
+        await bus.publish(Event(f"type.{number}"))
+    assert len(bus._subscribers.known) <= 4_096
+
+
+# Expecting one.
+
+
+@awaited
+async def test_the_next_event_that_passes_is_awaited_from_the_call_on():
+    bus = EventBus.separate()
+    await bus.publish(Event("answer", 0, circle_id=1))
+    waiting = bus.expect("answer", lambda e: e.payload > 1, circle_id=1)
+    for number, circle in ((9, 2), (1, 1), (2, 1), (3, 1)):
+        await bus.publish(Event("answer", number, circle_id=circle))
+    assert (await waiting).payload == 2
+    assert (await waiting).payload == 2
+    assert bus.get_stats()["active_subscribers"] == 0
+
+
+@awaited
+async def test_what_never_comes_is_a_time_out_that_says_what_was_expected():
+    bus = EventBus.separate()
+    with pytest.raises(
+        TimeoutError, match=r"No task\.\* that passes came within 0.01 s"
+    ):
+        await bus.expect("task.*", timeout=0.01)
+    waiting = bus.expect("task.*", timeout=None)
+    task = asyncio.ensure_future(waiting._awaited())
+    await turns()
+    task.cancel()
+    await asyncio.wait([task])
+    assert bus.get_stats()["active_subscribers"] == 0
+
+
+@awaited
+async def test_an_expectation_that_is_forgotten_or_cancelled_unsubscribes():
+    bus = EventBus.separate()
+    bus.expect("answer")
+    gc.collect()
+    assert bus.get_stats()["active_subscribers"] == 0
+    waiting = bus.expect("answer")
+    assert bus.get_stats()["active_subscribers"] == 1
+    waiting.cancel()
+    assert bus.get_stats()["active_subscribers"] == 0
+
+
+@awaited
+async def test_an_event_from_another_thread_is_one_as_well():
+    bus = EventBus.separate()
+    waiting = bus.expect(EventType.TASK_COMPLETED)
+    one = Event(EventType.TASK_COMPLETED)
+    await asyncio.to_thread(asyncio.run, bus.publish(one))
+    assert await waiting is one

@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from chalicelib.graphs.render import WasmRenderer
 from chalicelib.graphs.sanitise import sanitise
 from eventyard.core.graph.drawing import GRAPH_TYPES, draw, draw_diff
+from tests.properties import examples
 from tests.unit.core.flows import models, shop
 
 
@@ -48,7 +49,7 @@ def is_written_as_it_is(text):
     return text == " ".join(text.split())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(model=models())
 def test_every_node_and_edge_of_a_complete_graph_has_its_id(drawn, model):
     wanted = parts_of(model)
@@ -58,13 +59,13 @@ def test_every_node_and_edge_of_a_complete_graph_has_its_id(drawn, model):
 
 
 @pytest.mark.parametrize("graph_type", GRAPH_TYPES)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(model=models())
 def test_every_type_of_any_flow_can_be_drawn(drawn, graph_type, model):
     assert drawn(draw(model, graph_type)).tag.endswith("svg")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(base=models(), head=models())
 def test_what_changed_between_any_two_can_be_drawn(drawn, base, head):
     assert ids_in(drawn(draw_diff(base, head)))

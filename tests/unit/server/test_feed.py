@@ -14,6 +14,7 @@ from chalicelib.events.log import Commit, Written
 from eventyard.core import ulid
 from eventyard.core.errors import InvalidRequestError
 from eventyard.core.event import Event
+from tests.properties import examples
 
 START_MS = 1_800_000_000_000
 
@@ -139,7 +140,7 @@ _READS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     commits=_COMMITS,
     reads=_READS,
@@ -173,7 +174,7 @@ def test_each_event_comes_exactly_once(
     assert sorted(browser.got) == sorted(expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(commits=_COMMITS, cut=st.integers(0, 60))
 def test_a_connection_that_begins_now_gets_all_that_appears_after(commits, cut):
     log = Log()
