@@ -19,6 +19,17 @@ def blocks(page: str, kind: str) -> list[str]:
     return [block for found, block in _BLOCK.findall(text) if found == kind]
 
 
+def programs(page: str) -> list[tuple[str, str]]:
+    """Return the Python of a page, block by block, each with the text it prints."""
+    found: list[tuple[str, str]] = []
+    for kind, block in _BLOCK.findall((FOLDER / f"{page}.md").read_text()):
+        if kind == "python":
+            found.append((block, ""))
+        elif kind == "text":
+            found[-1] = (found[-1][0], block)
+    return found
+
+
 def run(http: Any, block: str) -> None:
     """Run the command of a block; fail unless it prints what the block says."""
     command, printed = block.removeprefix("$ ").rsplit("\n", 2)[:2]

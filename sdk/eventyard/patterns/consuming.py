@@ -115,11 +115,12 @@ class Consuming(Kernel):
         """
         Yield events as they come; with a `batch_size` lists of so many.
 
-        After `timeout` seconds a list is yielded as it is. It ends with its loop.
+        After `timeout` seconds a list is yielded as it is. It ends with its loop. With
+        `durable` a list counts as handled when the next one is asked for.
         """
         if batch_size < 1:
             raise SubscriptionError("batch_size is 1 or more.")
-        subscription = self.subscribe(topics, **options)
+        subscription = self.subscribe(topics, **options).holding(batch_size)
         if batch_size == 1:
             return one_by_one(subscription)
         return windows.batched(subscription, batch_size, timeout)
@@ -135,10 +136,13 @@ class Consuming(Kernel):
         """
         Yield the events of windows of time, when each is over; empty ones are left out.
 
-        Windows tumble, or slide by `slide`; who is late by `grace` counts.
+        Windows tumble, or slide by `slide`; who is late by `grace` counts. With
+        `durable` an event counts as handled when all its windows were yielded, and
+        more is asked for; so do the oldest where over ten thousand are not.
         """
         gathered = windows.windows(size, slide, grace)
-        return windows.windowed(self.subscribe(topics, **options), gathered)
+        subscription = self.subscribe(topics, **options).holding(windows.MOST_OPEN)
+        return windows.windowed(subscription, gathered)
 
     def on_error(self, handler: E) -> E:
         """Have a function called with each error that nothing helped, and its event."""

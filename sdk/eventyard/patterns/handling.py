@@ -158,6 +158,8 @@ class Registration:
     reached: str | None = None
     #: Hears that no more comes, though it was not unsubscribed.
     ended: Callable[[], None] | None = None
+    #: Hears that another connection follows: what is not handled yet is not waited for.
+    let_go: Callable[[], None] | None = None
 
     async def call(self, event: Event) -> None:
         """Have an event handled; raises what the handler raises."""

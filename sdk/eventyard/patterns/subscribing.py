@@ -133,6 +133,8 @@ class Subscribing:
             desk.stop()
             if not resuming:
                 self._end(registration)
+            elif registration.let_go is not None:
+                registration.let_go()
         await _patiently_idle([*desks.values()], patience_s)
         # In this task: a feed spares its own, where a handler is who closes.
         for registration in desks:

@@ -14,6 +14,8 @@ from eventyard.patterns.handling import NotHandledError, Registration
 MOST_WAITING: Final = 1_000
 
 Start = Callable[[Registration], Awaitable[None]]
+#: Told whether an event was handled.
+Settled = asyncio.Future[bool]
 
 
 class Subscription:
@@ -30,14 +32,25 @@ class Subscription:
         self._registration = registration
         self._start = start
         self._stop = stop
-        self._waiting: deque[tuple[Event, asyncio.Event | None]] = deque()
-        #: What whoever iterates has in hand.
-        self._in_hand: asyncio.Event | None = None
+        self._waiting: deque[tuple[Event, Settled | None]] = deque()
+        #: What whoever iterates has in hand, the oldest first.
+        self._in_hand: deque[tuple[Event, Settled]] = deque()
+        self._unsettled: set[Settled] = set()
+        self._at_once = 1
         self._changed = asyncio.Event()
         self._active = False
         if iterated:
             registration.handler = self._put
             registration.ended = self._end
+            registration.let_go = self._let_go
+
+    def holding(self, at_once: int) -> Self:
+        """Have so many events in hand, of whoever gathers several before they are done."""
+        self._at_once = at_once
+        if self.is_durable:
+            concurrency = self._registration.concurrency
+            self._registration.concurrency = max(concurrency, at_once)
+        return self
 
     @property
     def id(self) -> str:
@@ -49,6 +62,11 @@ class Subscription:
     def topics(self) -> tuple[str, ...]:
         """Return its patterns."""
         return self._registration.wish.topics
+
+    @property
+    def is_durable(self) -> bool:
+        """Tell whether the router keeps how far it has come."""
+        return self._registration.durable is not None
 
     @property
     def is_active(self) -> bool:
@@ -69,13 +87,18 @@ class Subscription:
     async def unsubscribe(self) -> None:
         """End it; whoever iterates comes to an end behind what waits."""
         if self._active:
-            self._settle()
+            self.settle()
             self._end()
             await self._stop(self._registration)
 
     def _end(self) -> None:
         self._active = False
+        self._let_go()
         self._change()
+
+    def _let_go(self) -> None:
+        for settled in self._unsettled:
+            _tell(settled, handled=False)
 
     def _change(self) -> None:
         """Let everybody who waits look again."""
@@ -84,24 +107,39 @@ class Subscription:
 
     async def _put(self, event: Event) -> None:
         """Take an event for whoever iterates; wait while too many wait already."""
-        while self._active and len(self._waiting) >= MOST_WAITING:
+        while self._active and self._is_full:
             await self._changed.wait()
         if not self._active:
             raise NotHandledError
-        settled = asyncio.Event() if self._registration.durable is not None else None
+        settled = self._unsettled_one()
         self._waiting.append((event, settled))
         self._change()
-        while settled is not None and not settled.is_set():
-            if not self._active:
-                raise NotHandledError
-            await self._changed.wait()
+        if settled is not None and not await settled:
+            raise NotHandledError
 
-    def _settle(self) -> None:
-        """Note that what is in hand was handled."""
-        if self._in_hand is not None:
-            self._in_hand.set()
-            self._in_hand = None
-            self._change()
+    @property
+    def _is_full(self) -> bool:
+        # Of a durable one no more are on their way than may be in hand.
+        return not self.is_durable and len(self._waiting) >= MOST_WAITING
+
+    def _unsettled_one(self) -> Settled | None:
+        """Return what is told whether an event was handled, where that matters."""
+        if not self.is_durable:
+            return None
+        settled: Settled = asyncio.get_running_loop().create_future()
+        self._unsettled.add(settled)
+        settled.add_done_callback(self._unsettled.discard)
+        return settled
+
+    def settle(self, is_done: Callable[[Event], bool] | None = None) -> None:
+        """Note that what is in hand was handled, or what of it is done."""
+        kept = deque[tuple[Event, Settled]]()
+        for event, settled in self._in_hand:
+            if is_done is None or is_done(event):
+                _tell(settled, handled=True)
+            else:
+                kept.append((event, settled))
+        self._in_hand = kept
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Begin."""
@@ -114,7 +152,7 @@ class Subscription:
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End it; what a block that failed had in hand is not handled."""
         if kind is not None:
-            self._in_hand = None
+            self._in_hand.clear()
         await self.unsubscribe()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
@@ -125,7 +163,14 @@ class Subscription:
 
     async def next(self, timeout_s: float | None = None) -> Event | None:
         """Return the next event; None after the time, or when it was ended."""
-        self._settle()
+        self.settle()
+        return await self.take(timeout_s)
+
+    async def take(self, timeout_s: float | None = None) -> Event | None:
+        """Return the next event as `next` does, beside what is in hand."""
+        while len(self._in_hand) >= self._at_once:
+            # Nothing more would come: the oldest are not waited for.
+            _tell(self._in_hand.popleft()[1], handled=True)
         try:
             async with asyncio.timeout(timeout_s):
                 while not self._waiting and self._active:
@@ -134,9 +179,16 @@ class Subscription:
             return None
         if not self._waiting:
             return None
-        event, self._in_hand = self._waiting.popleft()
+        event, settled = self._waiting.popleft()
+        if settled is not None:
+            self._in_hand.append((event, settled))
         self._change()
         return event
+
+
+def _tell(settled: Settled, *, handled: bool) -> None:
+    if not settled.done():
+        settled.set_result(handled)
 
 
 async def one_by_one(subscription: Subscription) -> AsyncIterator[Event]:

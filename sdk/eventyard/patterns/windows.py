@@ -20,6 +20,8 @@ _MOST_OVERLAPPING: Final = 1_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = 1_000_000
+#: Of a durable subscription so many events are not yet handled, in windows that are open.
+MOST_OPEN: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ class Windows:
 
     def add(self, event: Event) -> None:
         """Put an event into the windows that it belongs to."""
-        moment = (event.timestamp - _EPOCH) // _MICROSECOND
+        moment = _moment(event)
         here = min(moment, int(self.wall() * _SECOND))
         now = self.now
         if now is None or here > now:
@@ -60,6 +62,11 @@ class Windows:
                 self.late += 1
             else:
                 self._open.setdefault(index, []).append(event)
+
+    def is_past(self, event: Event) -> bool:
+        """Tell whether all windows that an event belongs to have closed."""
+        before = self._closed_before
+        return before is not None and _moment(event) // self.slide < before
 
     @property
     def now(self) -> int | None:
@@ -95,6 +102,11 @@ class Windows:
         return rest
 
 
+def _moment(event: Event) -> int:
+    """Return when an event happened, in microseconds since 1970."""
+    return (event.timestamp - _EPOCH) // _MICROSECOND
+
+
 def windows(
     size: str | float, slide: str | float | None, grace: str | float
 ) -> Windows:
@@ -127,17 +139,24 @@ def microseconds(duration: str | float) -> int:
 async def windowed(
     subscription: Subscription, gathered: Windows
 ) -> AsyncIterator[list[Event]]:
-    """Yield the events of each window when it is over, and what is open at the end."""
+    """
+    Yield the events of each window when it is over, and what is open at the end.
+
+    Of a durable subscription what is open at the end is not handled: it comes again.
+    """
     async with subscription:
         while True:
-            for window in gathered.close():
+            closed = gathered.close()
+            for window in closed:
                 yield window
-            event = await subscription.next(gathered.next_in_s())
+            if closed:
+                subscription.settle(gathered.is_past)
+            event = await subscription.take(gathered.next_in_s())
             if event is not None:
                 gathered.add(event)
             elif not subscription.is_active:
                 break
-        for window in gathered.rest():
+        for window in () if subscription.is_durable else gathered.rest():
             yield window
 
 
@@ -157,7 +176,7 @@ async def _batch(
     until = math.inf if timeout_s is None else time.monotonic() + timeout_s
     while len(batch) < size:
         left = None if timeout_s is None else max(until - time.monotonic(), 0.0)
-        event = await subscription.next(left)
+        event = await subscription.take(left)
         if event is None:
             break
         batch.append(event)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -574,6 +575,48 @@ async def test_what_a_durable_iteration_had_in_hand_when_it_failed_comes_again()
         assert got == [2, 3, 4]
         async with client.subscribe("x", durable="d") as subscription:
             assert await subscription.next(0.01) is None
+
+
+@awaited
+async def test_a_durable_batch_is_handled_when_the_next_one_is_asked_for():
+    url, done = address(), []
+
+    async def work(client, fails_at):
+        async with aclosing(client.stream("x", 3, 0.02, durable="d")) as batches:
+            async for batch in batches:
+                got = [event.payload for event in batch]
+                if fails_at in got:
+                    raise KeyError
+                done.extend(got)
+                if done[-1] == 6:
+                    break
+
+    for fails_at in (4, None):
+        async with EventRouterClient(url=url) as client:
+            working = asyncio.create_task(work(client, fails_at))
+            await until(lambda c=client: c._subscribing._desks)
+            if fails_at:
+                await client.publish_batch([("x", n) for n in range(7)])
+            await asyncio.wait([working])
+            assert bool(working.exception()) is bool(fails_at)
+
+    assert done == [0, 1, 2, 3, 4, 5, 6]
+
+
+@awaited
+async def test_what_waits_for_a_durable_batch_is_bounded_and_in_order():
+    async with EventRouterClient(url=address()) as client:
+        batches = client.stream("x", 2, durable="d")
+        first = asyncio.create_task(anext(batches))
+        await until(lambda: client._subscribing._desks)
+        await client.publish_batch([("x", n) for n in range(50)])
+        assert [event.payload for event in await first] == [0, 1]
+        await turns()
+        (desk,) = client._subscribing._desks.values()
+        assert len(desk._busy) == 2
+        more = [await anext(batches) for _ in range(24)]
+        assert [e.payload for batch in more for e in batch] == [*range(2, 50)]
+        await batches.aclose()
 
 
 @awaited

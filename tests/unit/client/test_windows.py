@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -147,3 +148,60 @@ async def test_a_client_yields_windows_as_they_end_and_the_rest_at_the_end():
 
     assert got[:4] == [[10], [10, 40], [40, 70], [70]]
     assert got[4:] == [[130], [130]]
+
+
+@awaited
+async def test_what_is_in_a_durable_window_that_is_open_comes_again():
+    url, seen = address(), []
+
+    async def follow(client, wanted):
+        windows = client.window("m", "10s", durable="d")
+        async with aclosing(windows):
+            async for window in windows:
+                seen.append([event.payload for event in window])
+                if len(seen) > wanted:
+                    break
+
+    async def publish(client, *seconds):
+        for second in seconds:
+            await client.publish(at(second * SECOND, second).copy(id=f"e{second}"))
+
+    async with EventRouterClient(url=url) as client:
+        following = asyncio.create_task(follow(client, 9))
+        await until(lambda: client._subscribing._desks)
+        await publish(client, 1, 2, 12, 13)
+        await until(lambda: len(seen) == 1)
+        await turns()
+    await following
+    async with EventRouterClient(url=url) as client:
+        await publish(client, 14, 25, 35)
+        await follow(client, 2)
+
+    assert seen == [[1, 2], [12, 13, 14], [25]]
+
+
+@awaited
+async def test_a_connection_made_anew_does_not_wait_for_open_windows():
+    async with EventRouterClient(url=address()) as client:
+        windows = client.window("m", "10s", durable="d")
+        first = asyncio.create_task(anext(windows))
+        await until(lambda: client._subscribing._desks)
+        await client.publish(at(1 * SECOND, 1))
+        await turns()
+        async with asyncio.timeout(10):
+            await client.reconnect()
+        await client.publish_batch([at(2 * SECOND, 2), at(12 * SECOND, 3)])
+        assert [event.payload for event in await first] == [1, 2]
+        await windows.aclose()
+
+
+@awaited
+async def test_more_than_may_be_open_is_no_standstill(monkeypatch):
+    monkeypatch.setattr("eventyard.patterns.windows.MOST_OPEN", 3)
+    async with EventRouterClient(url=address()) as client:
+        windows = client.window("m", "10s", durable="d")
+        first = asyncio.create_task(anext(windows))
+        await until(lambda: client._subscribing._desks)
+        await client.publish_batch([at(n * SECOND, n) for n in range(11)])
+        assert [event.payload for event in await first] == [*range(10)]
+        await windows.aclose()
