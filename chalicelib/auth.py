@@ -18,7 +18,8 @@ from eventyard.core.errors import (
 )
 from eventyard.core.topics import compile_pattern
 
-#: What a key may be allowed. Those about events may end in `:<topic pattern>`.
+#: What a key may be allowed. Those about events may end in `:<topic pattern>`, those
+#: about memories in `:<pattern>` for the ids of agents.
 SCOPES: Final = (
     "admin",
     "circles:read",
@@ -29,10 +30,17 @@ SCOPES: Final = (
     "graph:write",
     "jobs:read",
     "jobs:submit",
+    "memories:read",
+    "memories:write",
     "pulls:read",
     "pulls:write",
 )
-_FOR_TOPICS: Final = ("events:publish", "events:subscribe")
+_FOR_TOPICS: Final = (
+    "events:publish",
+    "events:subscribe",
+    "memories:read",
+    "memories:write",
+)
 # Tokens of identity providers have a kilobyte or two; gateways take 10 KB of headers.
 _BEARER: Final = re.compile(
     r"Bearer +(?P<token>[A-Za-z0-9_\-.~+/=]{1,8192})", re.IGNORECASE
@@ -126,7 +134,8 @@ def _check_scope(scope: str) -> None:
     if base is None:
         raise InvalidRequestError(
             f"Unknown scope {scope!r}; the scopes are {', '.join(SCOPES)}, those "
-            "about events also with a topic pattern, as events:publish:order.*"
+            "about events also with a topic pattern, as events:publish:order.*, those "
+            "about memories with one for agents, as memories:read:team.*"
         )
     compile_pattern(scope.removeprefix(base + ":"))
 

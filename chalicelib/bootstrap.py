@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.live.service import LiveService
     from chalicelib.live.store import Connection
     from chalicelib.live.watching import Watching
+    from chalicelib.memories.parts import Memories
     from chalicelib.pulls.parts import Pulls
     from chalicelib.subscriptions.parts import Subscribed
     from chalicelib.wire import Placed
@@ -42,10 +43,19 @@ class Platform(Backbone):
     """
 
     def _due(self) -> Handlers:
-        return {**super()._due(), "delivery": self._send_on, "job": self._job_due}
+        return {
+            **super()._due(),
+            "delivery": self._send_on,
+            "job": self._job_due,
+            "memories": self._memories_due,
+        }
 
     def _chores(self) -> Handlers:
-        return {**super()._chores(), "walk": self._walk}
+        return {
+            **super()._chores(),
+            "walk": self._walk,
+            "memories": self._compact,
+        }
 
     @cached_property
     def router(self) -> Router:
@@ -155,7 +165,41 @@ class Platform(Backbone):
             self.table, self.log.new_key, self.log.item, self.settings.retention_days
         )
 
+    @cached_property
+    def memories(self) -> Memories:
+        """Return everything about memories of agents, and knowledge."""
+        from chalicelib.memories.parts import Memories, Needs
+
+        return Memories(
+            self.settings,
+            self.aws,
+            self.table,
+            Needs(
+                new_key=self.log.new_key,
+                log_item=self.log.item,
+                later=self._remind,
+                leave=self._leave,
+                circles_of=self._circles_of,
+                projects_of=self._projects_of,
+            ),
+        )
+
     # Methods rather than what they name: nothing is made before it is needed.
+
+    def _circles_of(self, agent_id: int | str) -> tuple[int, ...]:
+        return self.circles.service.circles_of(agent_id)
+
+    def _projects_of(self, agent_id: int | str) -> tuple[int | str, ...]:
+        return self.circles.service.projects_of(agent_id)
+
+    def _remind(self, kind: str, name: str, at_ms: int, ref: Item) -> None:
+        self.agenda.add(kind, name, at_ms, ref)
+
+    def _memories_due(self, ref: Item) -> None:
+        self.memories.due(ref)
+
+    def _compact(self, chore: Item) -> None:
+        self.memories.compactor.run(chore)
 
     def _put_off(self, name: str, at_ms: int, ref: Item) -> None:
         self.agenda.add("delivery", name, at_ms, ref)

@@ -14,6 +14,7 @@ from eventyard.core.errors import EventRouterError
 AuthMode = Literal["open", "keys"]
 RendererName = Literal["auto", "wasm", "dot", "off"]
 AnalystName = Literal["gemini", "bedrock", "offline"]
+EmbeddingName = Literal["local", "openai", "gemini", "bedrock"]
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _PRICES = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,6})?)/([0-9]{1,4}(?:\.[0-9]{1,6})?)")
 #: Names of models stand in addresses; keys and tokens in headers.
@@ -21,6 +22,7 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}")
 _SECRET = re.compile(r"[!-~]*")
 _AGENT = re.compile(r"[A-Za-z_-]+[ -~]{0,180}")
 _SHORTEST_KEY = 16
+_EMBEDDING_KEYS = {"openai": "OPENAI_API_KEY", "gemini": "GEMINI_API_KEY"}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -93,6 +95,24 @@ class Scraping:
 
 
 @dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Who makes vectors of texts, of which model, and how long they are."""
+
+    provider: EmbeddingName
+    #: None: the usual one of the provider.
+    model: str | None
+    dimension: int | None
+    #: Empty: where the provider has it.
+    url: str
+    key: str = field(repr=False)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the hosts that are called because an operator named them."""
+        return (str(urlsplit(self.url).hostname),) if self.url else ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """
     What a function is told by its environment.
@@ -145,6 +165,7 @@ class Settings:
     github_secret: str = field(repr=False)
     insights: Insights
     scraping: Scraping
+    embeddings: Embeddings
 
 
 def from_environment(env: Mapping[str, str] | None = None) -> Settings:
@@ -191,6 +212,7 @@ def from_environment(env: Mapping[str, str] | None = None) -> Settings:
         github_secret=_text(env, "EVENTYARD_GITHUB_SECRET", ""),
         insights=_insights(env),
         scraping=_scraping(env),
+        embeddings=_embeddings(env),
     )
 
 
@@ -291,6 +313,24 @@ def _scraping(env: Mapping[str, str]) -> Scraping:
     return Scraping(agent, gap, key)
 
 
+def _embeddings(env: Mapping[str, str]) -> Embeddings:
+    name = env.get("EVENTYARD_EMBEDDINGS") or "local"
+    if name not in ("local", "openai", "gemini", "bedrock"):
+        raise ConfigurationError(
+            "EVENTYARD_EMBEDDINGS must be local, openai, gemini or bedrock, not "
+            f"{name!r}."
+        )
+    length = _number(env, "EVENTYARD_EMBEDDING_DIMENSION", 0, highest=4_096)
+    return Embeddings(
+        provider=cast("EmbeddingName", name),
+        model=_chosen(env, "EVENTYARD_EMBEDDING_MODEL"),
+        dimension=length or None,
+        url=_address(env, "EVENTYARD_EMBEDDING_URL", ""),
+        # Functions that make no vectors are not given it.
+        key=_secret(env, _EMBEDDING_KEYS[name]) if name in _EMBEDDING_KEYS else "",
+    )
+
+
 def _analyst(env: Mapping[str, str]) -> Literal["auto"] | AnalystName:
     name = env.get("EVENTYARD_ANALYST") or "auto"
     if name not in ("auto", "gemini", "bedrock", "offline"):
@@ -313,6 +353,10 @@ def _model(env: Mapping[str, str], name: str, default: str) -> str:
     if not _MODEL.fullmatch(value):
         raise ConfigurationError(f"{name} is no name of a model: {value[:80]!r}.")
     return value
+
+
+def _chosen(env: Mapping[str, str], name: str) -> str | None:
+    return _model(env, name, "") if env.get(name) else None
 
 
 def _address(env: Mapping[str, str], name: str, default: str) -> str:

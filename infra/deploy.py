@@ -57,6 +57,7 @@ _FOR_FUNCTIONS: Final = frozenset(
     {
         "GEMINI_API_KEY",
         "GEMINI_AI_MODEL",
+        "OPENAI_API_KEY",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "OTEL_EXPORTER_OTLP_HEADERS",
         "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -74,6 +75,8 @@ AWS_ERRORS: Final = (
     botocore.exceptions.ClientError,
     botocore.exceptions.BotoCoreError,
 )
+#: Whose key whoever makes vectors needs.
+_EMBEDDING_KEYS: Final = {"openai": "OPENAI_API_KEY", "gemini": "GEMINI_API_KEY"}
 
 
 class DeployError(Exception):
@@ -104,6 +107,11 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, str]:
     }
     if given.get("EVENTYARD_ANALYST") == "gemini" and not given.get("GEMINI_API_KEY"):
         raise DeployError("EVENTYARD_ANALYST=gemini needs GEMINI_API_KEY.")
+    needed = _EMBEDDING_KEYS.get(given.get("EVENTYARD_EMBEDDINGS", ""))
+    if needed is not None and not given.get(needed):
+        raise DeployError(
+            f"EVENTYARD_EMBEDDINGS={given['EVENTYARD_EMBEDDINGS']} needs {needed}."
+        )
     try:
         # Functions go on without telemetry where its settings make no sense.
         telemetry.from_environment(given)

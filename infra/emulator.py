@@ -176,7 +176,7 @@ def _clear(folders: Iterable[Path], seconds: float = math.inf) -> None:
 
 def _is_ours(name: str) -> bool:
     # Functions get these from the template; the process must not leak its own.
-    return name.startswith(("EVENTYARD_", "GEMINI_", "AWS_", "LOCALSTACK_"))
+    return name.startswith(("EVENTYARD_", "GEMINI_", "OPENAI_", "AWS_", "LOCALSTACK_"))
 
 
 def _is_ministack(pid: int) -> bool:

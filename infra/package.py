@@ -46,6 +46,7 @@ _SERVICES: Final = (
 LAYERS: Final = {
     "drawing": "requirements-drawing.txt",
     "scraping": "requirements-scraping.txt",
+    "searching": "requirements-searching.txt",
 }
 _OURS: Final = ("app.py", "chalicelib", "eventyard", "chalice")
 
@@ -61,8 +62,15 @@ _PARTS: Final = {
             *("news.py", "paths.py", "tasks.py"),
         }
     ),
+    "rag": frozenset(
+        {
+            *("__init__.py", "hashing.py", "model.py", "segments.py"),
+            *("spaces.py", "tell.py", "vectors.py", "vendors.py"),
+        }
+    ),
 }
 
+_WASTE: Final = ("_core/include", "_core/lib", "distutils", "f2py", "random/lib")
 _CHALICE: Final = "import sys, chalice.cli; sys.exit(chalice.cli.main())"
 #: Where the staged project has the template that Chalice merges into its own.
 _RESOURCES: Final = ".chalice/resources.yaml"
@@ -72,6 +80,7 @@ _SETTINGS: Final = (
     "CHALICE_",
     "EVENTYARD_",
     "GEMINI_",
+    "OPENAI_",
     "OTEL_",
     "TELEMETRY_",
 )
@@ -205,6 +214,7 @@ def _make_layer(name: str, target: Path) -> None:
         folder = Path(work) / "layer" / "python"
         folder.mkdir(parents=True)
         _install(folder, ROOT / LAYERS[name])
+        _trim_layer(folder)
         _compile_tree(folder)
         if name == "drawing":
             (folder / module.NAME).write_bytes(_engine())
@@ -261,6 +271,16 @@ def _trim(target: Path) -> None:
         shutil.rmtree(target / waste, ignore_errors=True)
     for record in target.glob("*.dist-info/RECORD"):
         record.unlink()
+
+
+def _trim_layer(folder: Path) -> None:
+    # Half of what numpy brings are its tests, and what compilers need.
+    for waste in ("**/tests", *(f"numpy/{name}" for name in _WASTE)):
+        for path in list(folder.glob(waste)):
+            shutil.rmtree(path)
+    for waste in ("*.pyi", "*.a", "_simd.*.so"):
+        for path in list(folder.rglob(waste)):
+            path.unlink()
 
 
 def _compile_tree(target: Path) -> None:

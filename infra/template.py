@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from eventyard.rag.vendors import TITAN
 from infra import alarms
 from infra.package import ROOT, Artefact, architecture
 
@@ -31,6 +32,7 @@ _RESOURCES: Final[dict[str, Any]] = {
     },
     "Exports": {"Fn::Sub": "${Bucket.Arn}/exports/*"},
     "Graphs": {"Fn::Sub": "${Bucket.Arn}/graphs/*"},
+    "Memories": {"Fn::Sub": "${Bucket.Arn}/memories/*"},
     "Objects": {"Fn::Sub": "${Bucket.Arn}/payloads/*"},
     "Rendered": {"Fn::Sub": "${Bucket.Arn}/rendered/*"},
     "Uploads": {"Fn::Sub": "${Bucket.Arn}/uploads/*"},
@@ -48,6 +50,7 @@ SECRETS: Final = frozenset(
         "EVENTYARD_GITHUB_TOKEN",
         "EVENTYARD_REDACTION_KEY",
         "GEMINI_API_KEY",
+        "OPENAI_API_KEY",
     }
 )
 _NOT_FOUND: Final = (
@@ -252,6 +255,8 @@ def _resource(name: str, environment: Mapping[str, Any]) -> Any:
     if name == "Model":
         chosen = environment.get("EVENTYARD_BEDROCK_MODEL")
         return _model(chosen or "amazon.nova-lite-v1:0")
+    if name == "EmbeddingModel":
+        return _model(environment.get("EVENTYARD_EMBEDDING_MODEL") or TITAN)
     return _RESOURCES.get(name, {"Fn::GetAtt": [name, "Arn"]})
 
 

@@ -130,6 +130,9 @@ def clock(platform) -> Clock:
     jobs = platform.jobs
     for part in (jobs.store, jobs.counts, jobs.rows, jobs.workers, jobs.gaps):
         part.clock = stopped
+    memories = platform.memories
+    for part in (memories.store, memories.files, memories.compactor):
+        part.clock = stopped
     subscribed = platform.subscribed
     for part in (
         subscribed.store,

@@ -69,6 +69,13 @@ def circles_page(call: Call, circle: str = "") -> Response:
     return answer_page(call, circle)
 
 
+@routes.get("/memories", **_PAGE)
+@routes.get("/memories/{memory_id}", **_PAGE)
+def memories_page(call: Call, memory_id: str = "") -> Response:
+    """Show a browser what agents remember; `new` is the form for one more."""
+    return answer_page(call, memory_id)
+
+
 @routes.get("/subscriptions", **_PAGE)
 @routes.get("/subscriptions/{subscription_id}", **_PAGE)
 def subscriptions_page(call: Call, subscription_id: str = "") -> Response:

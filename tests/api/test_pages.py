@@ -12,7 +12,10 @@ import pytest
 
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 STATIC = Path(__file__).parents[2] / "chalicelib" / "web" / "static"
-PAGES = ("events", "jobs", "circles", "subscriptions", "dead-letters", "replays")
+PAGES = (
+    *("events", "jobs", "circles", "memories"),
+    *("subscriptions", "dead-letters", "replays"),
+)
 #: Pages that have no addresses for details below them.
 FLAT = ("", "flow")
 #: Pages whose details lie deeper: each with the address of one.

@@ -66,7 +66,14 @@ def test_the_zip_imports_alone_and_without_what_makes_a_cold_start_slow(code):
     assert "chalicelib.api.events" in imported
     slow = {"boto3", "botocore", "urllib3", "pydantic", "aiohttp", "asyncio", "ssl"}
     slow |= {"cryptography", "genson", "jsonschema", "jwt", "referencing"}
-    slow |= {"selectolax", "protego", "wasmtime", "subprocess", "xml.parsers.expat"}
+    slow |= {
+        "numpy",
+        "selectolax",
+        "protego",
+        "wasmtime",
+        "subprocess",
+        "xml.parsers.expat",
+    }
     assert slow & imported == set()
 
 
@@ -120,6 +127,32 @@ def test_only_the_layer_brings_what_scrapes(artefact, code, tmp_path):
     assert {"selectolax.lexbor", "protego"} <= imported
     assert not (code / "selectolax").exists()
     assert not (code / "protego").exists()
+
+
+def test_only_the_layer_brings_what_searches_and_without_it_the_same_is_found(
+    artefact, code, tmp_path
+):
+    folder = unpacked(artefact, "searching", tmp_path)
+    script = (
+        "from eventyard.rag import hashing, segments\n"
+        "from eventyard.rag.vectors import Block, Entry, nearest, pack\n"
+        "texts = ['the database password', 'lunch at noon', 'a red car']\n"
+        "made = [Entry(t, pack(hashing.embed(t))) for t in texts]\n"
+        "block = segments.read(segments.write(Block.of(256, made)))\n"
+        "(hit,) = nearest([block], hashing.embed('database passwords'), 1)\n"
+        "assert hit.id == 'the database password', hit"
+    )
+
+    assert "numpy" in modules_after(folder, code, script=script)
+    assert "numpy" not in modules_after(code, script=script)
+    assert not (code / "numpy").exists()
+
+
+def test_the_zip_brings_of_memories_what_does_no_io(code):
+    held = {path.stem for path in (code / "eventyard" / "rag").glob("*.py")}
+
+    assert held.isdisjoint({"embeddings", "manager", "providers", "remote", "store"})
+    assert "vectors" in held
 
 
 def test_the_zip_brings_of_jobs_what_does_no_io(code):

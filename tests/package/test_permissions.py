@@ -621,6 +621,39 @@ def test_what_time_does_to_jobs_is_allowed(platform, jobs, calls, clock):
     assert {"dynamodb:PutItem", "sqs:SendMessage"} <= calls <= allowed("Chores")
 
 
+def test_memories_are_allowed_all_they_do(platform, http, calls, clock):
+    path = "/api/v1/memories"
+    new = {"agent_id": 1, "content": "what is known"}
+    made, _ = (http.post(path, new, Idempotency_Key="k").json() for _ in "ab")
+    known = {"title": "a", "content": "b"}
+    kept = http.post(f"{path}/knowledge", known).json()["knowledge"]["id"]
+    http.put(f"{path}/knowledge/{kept}", known)
+    http.post(f"{path}/batch", {"memories": [new] * 40})
+    clock.tick(120)
+    api = set(calls)
+    calls.clear()
+    platform.agenda.tick()
+    assert "sqs:SendMessage" in calls <= allowed("Sweep")
+
+    calls.clear()
+    for _ in range(2):
+        chore = {"kind": "memories", "space": "agent:1"}
+        record = {"messageId": "1", "body": json.dumps(chore)}
+        assert platform.chores.run({"Records": [record]}) == {"batchItemFailures": []}
+        http.delete(f"{path}/{made['memory']['id']}")
+        clock.tick(1_000)
+    assert {"s3:PutObject", "s3:ListBucket"} <= calls <= allowed("Chores")
+
+    calls.clear()
+    asked = {"agent_id": 1, "query": "known", "threshold": 0}
+    assert http.post(f"{path}/recall", asked).json()["results"]
+    for get in (path + "?agent=1", f"{path}/stats?agent=1", f"{path}/spaces"):
+        assert http.get(get).status == 200
+    assert http.delete(f"{path}/knowledge/{kept}").status == 200
+    assert "s3:GetObject" in calls
+    assert calls | api <= allowed("APIHandler")
+
+
 @pytest.mark.parametrize(
     "function", ["APIHandler", "Work", "WorkScraping", "Sweep", "Chores"]
 )

@@ -97,10 +97,10 @@ def test_only_what_needs_a_layer_has_it(artefact, aws):
     layers = {name: props.get("Layers") for name, props in functions(aws).items()}
 
     assert {name: found for name, found in layers.items() if found} == {
-        "APIHandler": [{"Ref": "DrawingLayer"}],
+        "APIHandler": [{"Ref": "DrawingLayer"}, {"Ref": "SearchingLayer"}],
         "WorkScraping": [{"Ref": "ScrapingLayer"}],
     }
-    for name in ("drawing", "scraping"):
+    for name in ("drawing", "scraping", "searching"):
         content = aws[f"{name.title()}Layer"]["Properties"]["Content"]
         assert content == {"S3Bucket": "b", "S3Key": artefact.layers[name].name}
 
@@ -268,6 +268,16 @@ def test_gemini_reaches_functions_and_is_not_deployed_without_its_key():
     }
     with pytest.raises(DeployError, match="GEMINI_API_KEY"):
         settings_from({"EVENTYARD_ANALYST": "gemini"})
+
+
+def test_vectors_of_a_vendor_are_not_deployed_without_its_key():
+    told = {"EVENTYARD_EMBEDDINGS": "openai", "OPENAI_API_KEY": "k"}
+
+    assert settings_from(told) == told
+    assert settings_from({"EVENTYARD_EMBEDDINGS": "local"})
+    for name in ("openai", "gemini"):
+        with pytest.raises(DeployError, match="_API_KEY"):
+            settings_from({"EVENTYARD_EMBEDDINGS": name})
 
 
 def test_every_setting_is_in_the_example_with_its_default():

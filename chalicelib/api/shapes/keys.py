@@ -37,7 +37,8 @@ class NewKey(Body):
         min_length=1,
         description="`admin`, `circles:read`, `circles:write`, `events:publish`, "
         "`events:subscribe` (these two also for a topic pattern), `graph:read`, "
-        "`graph:write`, `jobs:read`, `jobs:submit`, `pulls:read`, `pulls:write`.",
+        "`graph:write`, `jobs:read`, `jobs:submit`, `memories:read`, `memories:write` "
+        "(these two also for a pattern of agents), `pulls:read`, `pulls:write`.",
         examples=_SCOPES,
     )
     expires_in_s: int | None = Field(

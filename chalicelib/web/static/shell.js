@@ -14,6 +14,7 @@ export const PAGES = [
   { path: "pulls", name: "Pull requests", icon: "pulls", key: "p", load: () => import("./pulls.js") },
   { path: "jobs", name: "Jobs", icon: "jobs", key: "j", load: () => import("./jobs.js") },
   { path: "circles", name: "Circles", icon: "circles", key: "c", load: () => import("./circles.js") },
+  { path: "memories", name: "Memories", icon: "memories", key: "m", load: () => import("./memories.js") },
   { path: "subscriptions", name: "Subscriptions", icon: "subscriptions", key: "s", load: () => import("./subscriptions.js") },
   { path: "dead-letters", name: "Dead letters", icon: "dead", key: "d", load: () => import("./deadletters.js") },
   { path: "replays", name: "Replays", icon: "replays", key: "r", load: () => import("./replays.js") },

@@ -96,6 +96,12 @@ def test_a_missing_resource_is_named(missing):
         ("EVENTYARD_AI_PRICES", "0.3"),
         ("EVENTYARD_AI_PRICES", "0.3/x"),
         ("EVENTYARD_AI_PRICES", "-1/2"),
+        ("EVENTYARD_EMBEDDINGS", "oracle"),
+        ("EVENTYARD_EMBEDDINGS", "Local"),
+        ("EVENTYARD_EMBEDDING_MODEL", "a b"),
+        ("EVENTYARD_EMBEDDING_DIMENSION", "4097"),
+        ("EVENTYARD_EMBEDDING_DIMENSION", "many"),
+        ("EVENTYARD_EMBEDDING_URL", "http://models.test"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named(name, value):
@@ -133,6 +139,11 @@ def test_every_setting_is_read():
         "EVENTYARD_SCRAPER_AGENT": "AcmeBot/1.0 (+https://acme.test/bot)",
         "EVENTYARD_SCRAPER_GAP_MS": "1500",
         "EVENTYARD_REDACTION_KEY": " sixteen-letters!\n",
+        "EVENTYARD_EMBEDDINGS": "openai",
+        "OPENAI_API_KEY": " openai-key\n",
+        "EVENTYARD_EMBEDDING_MODEL": "text-embedding-3-large",
+        "EVENTYARD_EMBEDDING_DIMENSION": "1024",
+        "EVENTYARD_EMBEDDING_URL": "http://127.0.0.1:2/",
     }
 
     assert config.from_environment(given) == config.Settings(
@@ -186,6 +197,13 @@ def test_every_setting_is_read():
             agent="AcmeBot/1.0 (+https://acme.test/bot)",
             gap_ms=1_500,
             redaction_key="sixteen-letters!",
+        ),
+        embeddings=config.Embeddings(
+            provider="openai",
+            model="text-embedding-3-large",
+            dimension=1_024,
+            url="http://127.0.0.1:2",
+            key="openai-key",
         ),
     )
 
@@ -263,6 +281,16 @@ def test_gemini_needs_a_key_only_where_it_is_asked():
     assert insights(EVENTYARD_ANALYST="gemini", GEMINI_API_KEY="k").provider == (
         "gemini"
     )
+
+
+def test_vectors_are_made_here_unless_somebody_is_named_and_hosts_are_known():
+    told = config.from_environment({**NEEDED, "OPENAI_API_KEY": "k"}).embeddings
+    assert (told.provider, told.key, told.hosts) == ("local", "", ())
+    named = {"EVENTYARD_EMBEDDINGS": "gemini", "GEMINI_API_KEY": "hunter2"}
+    url = {"EVENTYARD_EMBEDDING_URL": "https://models.test/x"}
+    settings = config.from_environment({**NEEDED, **named, **url})
+    assert settings.embeddings.hosts == ("models.test",)
+    assert "hunter2" not in repr(settings)
 
 
 @pytest.mark.parametrize("name", ["GEMINI_API_KEY", "EVENTYARD_GITHUB_TOKEN"])

@@ -1,0 +1,1 @@
+"""Memories of agents, and knowledge: rows in the table, vectors in segments beside it."""
