@@ -80,7 +80,10 @@ class EventRouterClient(Publishing, Conversing, Guarding):
         Raises ConnectionError, AuthenticationError, SubscriptionError.
         """
         if self._closing and handling_desk() is not None:
-            # The closing waits for this handler, so it must not wait for the closing.
+            # The closing waits for this handler, so it must not wait for the closing;
+            # what the handler needs is there until then.
+            if self._outbox is not None:
+                return self
             raise ConnectionError("The client is being closed.")
         async with self._its_turn():
             if self._outbox is None:

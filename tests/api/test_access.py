@@ -52,6 +52,8 @@ OPEN = {
     "GET /pulls/{owner}/{name}/{number}",
     "GET /jobs",
     "GET /jobs/{job_id}",
+    "GET /memories",
+    "GET /memories/{memory_id}",
     "GET /circles",
     "GET /circles/{circle}",
 }
@@ -73,6 +75,8 @@ SCOPES = {
     "graph:write",
     "jobs:read",
     "jobs:submit",
+    "memories:read",
+    "memories:write",
     "pulls:read",
     "pulls:write",
 }

@@ -11,6 +11,7 @@ from eventyard.core.errors import InvalidRequestError
 from eventyard.rag import EmbeddingProvider, EmbeddingService, hashing
 from eventyard.rag.vendors import BusyError, EmbeddingError
 from tests.awaiting import awaited
+from tests.bedrockserver import ACCESS_KEY, SECRET_KEY
 from tests.embeddingservers import OPENAI_KEY, Gemini, OpenAI, Titan, openai_refusal
 from tests.geminiserver import KEY as GEMINI_KEY
 from tests.loopback import Reply
@@ -33,6 +34,10 @@ def service_of(name, server, **more):
 def clean(monkeypatch):
     for name in ("OPENAI_API_KEY", "GEMINI_API_KEY", "EVENTYARD_EMBEDDINGS"):
         monkeypatch.delenv(name, raising=False)
+    # moto, where it is on for other tests, puts its own in their place.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
 
 
 @pytest.fixture
