@@ -70,7 +70,10 @@ def test_an_sdist_has_what_a_wheel_is_built_from_and_no_tests(sdist):
 def test_a_wheel_says_what_it_needs_and_brings(wheel):
     (name,) = (n for n in wheel.namelist() if n.endswith("/METADATA"))
     told = message_from_string(wheel.read(name).decode())
-    extras = {"aws", "crypto", "otel", "postgres", "redis", "scanner", "scraping"}
+    extras = {
+        *("aws", "crypto", "memories", "otel"),
+        *("postgres", "redis", "scanner", "scraping"),
+    }
     (scripts,) = (n for n in wheel.namelist() if n.endswith("/entry_points.txt"))
 
     assert told["Requires-Python"] == ">=3.11"

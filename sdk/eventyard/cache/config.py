@@ -13,9 +13,9 @@ from eventyard.core.errors import InvalidRequestError
 
 #: NAME=value, as shells and python-dotenv read it, one a line.
 _LINE: Final = re.compile(
-    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.-]*)[ \t]*=[ \t]*
-    (?:'(?P<plain>(?:\\['\\]|[^'])*)'[ \t]*(?:\#[^\n]*)?
-    |"(?P<quoted>(?:\\.|[^"\\])*)"[ \t]*(?:\#[^\n]*)?
+    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.-]*)[ \t]*=
+    (?:[ \t]*'(?P<plain>(?:\\['\\]|[^'])*)'[ \t]*(?:\#[^\n]*)?
+    |[ \t]*"(?P<quoted>(?:\\.|[^"\\])*)"[ \t]*(?:\#[^\n]*)?
     |(?P<bare>[^\n]*))$""",
     re.MULTILINE | re.VERBOSE,
 )
@@ -105,4 +105,4 @@ def _value(found: re.Match[str]) -> str:
         return re.sub(
             r"\\(.)", lambda one: _ESCAPES.get(one[1], one[1]), found["quoted"]
         )
-    return re.split(r"\s+#", found["bare"].strip(), maxsplit=1)[0]
+    return re.split(r"[ \t]+#", found["bare"], maxsplit=1)[0].strip()
