@@ -68,6 +68,7 @@ _PARTS: Final = {
             *("spaces.py", "tell.py", "vectors.py", "vendors.py"),
         }
     ),
+    "websocket": frozenset({"__init__.py", "wishes.py"}),
 }
 
 _WASTE: Final = ("_core/include", "_core/lib", "distutils", "f2py", "random/lib")

@@ -13,7 +13,7 @@ from eventyard.cache import CacheConfig
 from eventyard.telemetry import shutdown_telemetry
 from eventyard.testing import memory_router
 from eventyard.transports.memory import Broker
-from infra.deploy import parameters_from, settings_from
+from infra.settings import parameters_from, settings_from
 from tests import howto
 from tests.awaiting import until
 from tests.otlp import Collector
