@@ -86,8 +86,9 @@ def test_what_strangers_report_is_text_and_who_is_silent_is_told(
     }
     publish(base_url, {"type": "telemetry.reported", "payload": told})
     open_live(page, base_url)
-    row = page.get_by_role("region", name="Processes").get_by_role("row")
-    row = row.filter(has_text=name)
+    panel = page.get_by_role("region", name="Processes")
+    expect(panel).to_contain_text("1 silent", timeout=ARRIVES_MS)
+    row = panel.get_by_role("row").filter(has_text=name)
     expect(row).to_contain_text("Silent", timeout=ARRIVES_MS)
     expect(row.locator("td.col-cache")).to_have_text("90 %")
     expect(row.locator("td.col-hits")).to_have_text("9, 1")

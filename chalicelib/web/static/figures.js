@@ -25,7 +25,7 @@ export function Processes() {
   if (!data && error) return html`<${ErrorPanel} title="The processes could not be read" error=${error} onRetry=${refresh} />`;
   const rows = (data?.processes ?? []).map((one) => rowOf(one, now)).sort(byState);
   if (rows.length) {
-    return html`<${SmallTable} title="Processes" hint="Programs that report how they do." rows=${rows} most=${MOST_ROWS}
+    return html`<${SmallTable} title="Processes" hint=${tally(rows)} rows=${rows} most=${MOST_ROWS}
       columns=${COLUMNS} keyOf=${({ key }) => key} classOf=${() => "plain"} onOpen=${() => {}}><${Flow} sums=${data.platform} /><//>`;
   }
   return html`<section class="panel small-list" aria-label="Processes" aria-busy=${data ? null : "true"}>
@@ -49,8 +49,16 @@ const Alarm = ({ children }) => html`<span class="warning"><span class="sign" ar
 const shortly = (value) => formatCount(value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
 
 const STATES = { up: ["ok", "Up"], silent: ["warning", "Silent"], ended: ["quiet", "Ended"] };
-const ORDER = Object.keys(STATES);
+/** Whom somebody should look at comes first. */
+const ORDER = ["silent", "up", "ended"];
 const byState = (a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name);
+
+// "1 silent, 4 up": all of them may not be in sight.
+const tally = (rows) =>
+  ORDER.map((state) => [rows.filter((row) => row.state === state).length, STATES[state][1].toLowerCase()])
+    .filter(([count]) => count)
+    .map(([count, word]) => `${formatCount(count)} ${word}`)
+    .join(", ");
 
 // Anybody may publish a report: whatever is not a number is not shown as one.
 const number = (value) => (Number.isFinite(value) ? value : null);
