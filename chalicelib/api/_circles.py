@@ -64,11 +64,20 @@ def task(call: Call, task_id: str, circle: str | None) -> tuple[int, int | None]
     return found, call.platform.circles.service.find(circle).id
 
 
-def wanted(status: str | None, state: str | None) -> WantedTasks:
-    """Return which tasks a list is of."""
+def wanted(status: str | None, state: str | None, order: str) -> WantedTasks:
+    """Return which tasks a list is of; raises InvalidRequestError."""
     from chalicelib.circles.tasks import WantedTasks
 
-    return WantedTasks(status, None if state is None else state == "ended")
+    over = None if state is None else state == "ended"
+    if order != "ended":
+        return WantedTasks(status, over)
+    if over is False:
+        raise InvalidRequestError(
+            "What goes on has no end to be in order of: order=ended goes with "
+            "state=ended.",
+            details={"parameter": "order"},
+        )
+    return WantedTasks(status, over=True, lately=True)
 
 
 def flag(text: str) -> bool | None:

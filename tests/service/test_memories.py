@@ -7,9 +7,10 @@ import threading
 
 import pytest
 
+from chalicelib import _transactions
 from chalicelib.auth import ANYBODY, Principal
 from chalicelib.memories import compact as compaction
-from chalicelib.memories import model, store
+from chalicelib.memories import model
 from chalicelib.memories.model import SpaceFullError, Vector
 from chalicelib.memories.parts import Memories
 from chalicelib.memories.service import Question, Wanted
@@ -101,7 +102,7 @@ def test_a_memory_and_its_event_are_one_transaction(platform, calls, memories):
 
 def test_when_the_transaction_fails_neither_is_there(platform, memories, monkeypatch):
     remember(memories, 1, "first")
-    monkeypatch.setattr(store, "_TRIES", 1)
+    monkeypatch.setattr(_transactions, "_TRIES", 1)
     monkeypatch.setattr(memories.table, "write_all", lambda _: [0])
 
     with pytest.raises(Exception, match="Too much changes"):
