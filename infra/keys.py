@@ -9,7 +9,8 @@ from chalicelib.aws import Aws
 from chalicelib.keys import KeyStore
 from chalicelib.table import Table
 from eventyard.core.errors import EventRouterError
-from infra.deploy import AWS_ERRORS, Deployer, DeployError
+from infra.deploy import AWS_ERRORS, Deployer
+from infra.settings import DeployError
 
 
 def main(arguments: list[str] | None = None) -> None:

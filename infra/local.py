@@ -21,14 +21,12 @@ from infra import template
 from infra.deploy import (
     AWS_ERRORS,
     Deployer,
-    DeployError,
     Stack,
-    parameters_from,
-    settings_from,
 )
 from infra.emulator import Emulator, PortBusyError, check_port
 from infra.front import Addresses, Front
 from infra.package import ROOT, package
+from infra.settings import DeployError, parameters_from, settings_from
 
 _WATCHED: Final = (
     "app.py",

@@ -117,6 +117,13 @@ def write(template: Template, path: Path) -> Path:
     return path
 
 
+#: Each with its dead letters.
+_QUEUES: Final = (
+    *("Routing", "Live", "Deliveries", "Urgent", "Chores"),
+    *("Pulls", "Insights", "Jobs", "Scraping"),
+)
+
+
 def _environment(target: Target) -> dict[str, Any]:
     live = f"${{WebsocketAPI}}/{GATEWAY_STAGE}"
     local = {
@@ -139,25 +146,12 @@ def _environment(target: Target) -> dict[str, Any]:
         "EVENTYARD_TABLE": {"Ref": "Table"},
         "EVENTYARD_BUCKET": {"Ref": "Bucket"},
         "EVENTYARD_TOPIC_ARN": {"Ref": "Topic"},
-        "EVENTYARD_ROUTING_QUEUE_URL": {"Ref": "RoutingQueue"},
-        "EVENTYARD_ROUTING_DEAD_URL": {"Ref": "RoutingDead"},
-        "EVENTYARD_LIVE_QUEUE_URL": {"Ref": "LiveQueue"},
-        "EVENTYARD_LIVE_DEAD_URL": {"Ref": "LiveDead"},
         "EVENTYARD_RELAY_DEAD_URL": {"Ref": "RelayDead"},
-        "EVENTYARD_DELIVERIES_QUEUE_URL": {"Ref": "DeliveriesQueue"},
-        "EVENTYARD_DELIVERIES_DEAD_URL": {"Ref": "DeliveriesDead"},
-        "EVENTYARD_URGENT_QUEUE_URL": {"Ref": "UrgentQueue"},
-        "EVENTYARD_URGENT_DEAD_URL": {"Ref": "UrgentDead"},
-        "EVENTYARD_CHORES_QUEUE_URL": {"Ref": "ChoresQueue"},
-        "EVENTYARD_CHORES_DEAD_URL": {"Ref": "ChoresDead"},
-        "EVENTYARD_PULLS_QUEUE_URL": {"Ref": "PullsQueue"},
-        "EVENTYARD_PULLS_DEAD_URL": {"Ref": "PullsDead"},
-        "EVENTYARD_INSIGHTS_QUEUE_URL": {"Ref": "InsightsQueue"},
-        "EVENTYARD_INSIGHTS_DEAD_URL": {"Ref": "InsightsDead"},
-        "EVENTYARD_JOBS_QUEUE_URL": {"Ref": "JobsQueue"},
-        "EVENTYARD_JOBS_DEAD_URL": {"Ref": "JobsDead"},
-        "EVENTYARD_SCRAPING_QUEUE_URL": {"Ref": "ScrapingQueue"},
-        "EVENTYARD_SCRAPING_DEAD_URL": {"Ref": "ScrapingDead"},
+        **{
+            f"EVENTYARD_{name.upper()}_{kind.upper()}": {"Ref": f"{name}{suffix}"}
+            for name in _QUEUES
+            for kind, suffix in (("queue_url", "Queue"), ("dead_url", "Dead"))
+        },
     }
 
 

@@ -19,6 +19,7 @@ from eventyard.core.errors import (
     TimeoutError,  # noqa: A004
 )
 from eventyard.core.event import Event
+from eventyard.events import EventBus
 from eventyard.transports.base import Commit, Delivery, Wish
 
 _SECONDS = 30.0
@@ -516,3 +517,25 @@ async def a_slow_handler_holds_up_no_other_and_gets_all_in_order(at: Place) -> N
         await client.publish(at.topic("b"), {"n": 0})
         await slow.come_to(100)
     assert slow.numbers == quick.numbers == list(range(100))
+
+
+@behaviour
+async def bridged_buses_hear_one_another_each_event_once(at: Place) -> None:
+    buses = EventBus.separate(), EventBus.separate()
+    heard = [Heard(), Heard()]
+    pattern = (f"{at.mark}.**",)
+    async with at.client("one") as one, at.client("two") as two:
+        for bus, kept in zip(buses, heard, strict=True):
+            bus.subscribe("**", kept)
+        here = one.bridge(buses[0], pattern, pattern)
+        async with here, two.bridge(buses[1], pattern, pattern):
+            said = Event(at.topic("a"), {"n": 1}, circle_id=5)
+            await buses[0].publish(said)
+            await heard[1].come_to(1)
+            await buses[1].publish(Event(at.topic("b"), {"n": 2}))
+            await heard[0].come_to(2)
+            # What would come back would do so before this.
+            await buses[0].publish(Event(at.topic("c"), {"n": 3}))
+            await heard[1].come_to(3)
+    assert [one.numbers for one in heard] == [[1, 2, 3], [1, 2, 3]]
+    assert (heard[1][0].id, heard[1][0].circle_id) == (said.id, 5)

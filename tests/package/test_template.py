@@ -9,8 +9,8 @@ import yaml
 
 from chalicelib import config
 from infra import template
-from infra.deploy import DeployError, parameters_from, settings_from
 from infra.package import ROOT, package
+from infra.settings import DeployError, parameters_from, settings_from
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from chalicelib import telemetry
 from eventyard import Event
 from eventyard.telemetry import shutdown_telemetry
 from eventyard.transports.memory import Broker
-from infra.deploy import parameters_from, settings_from
+from infra.settings import parameters_from, settings_from
 from tests import howto
 from tests.awaiting import until
 from tests.otlp import Collector

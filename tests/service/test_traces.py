@@ -384,7 +384,7 @@ def test_a_collector_that_hangs_is_given_up_after_a_second(platform, told, capsy
 def test_settings_that_make_no_sense_stop_a_deployment_and_no_function(
     told, platform, wrong, capsys
 ):
-    from infra.deploy import DeployError, settings_from
+    from infra.settings import DeployError, settings_from
 
     with pytest.raises(DeployError, match=next(iter(wrong))):
         settings_from(wrong)
