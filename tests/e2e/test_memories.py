@@ -121,7 +121,8 @@ def test_many_memories_are_compacted_and_every_answer_stays_the_same(
     assert set(more) & {name for answer in after for name, _ in answer}
 
     due_now(running, space)
-    until(lambda: in_segments(running, space) == 225)
+    # The forgotten one stays in its file, until there are many: it is passed over.
+    until(lambda: in_segments(running, space) == 226)
     assert recalled(running, agent) == after
     told = running.get(f"/api/v1/memories/stats?agent={agent}")
     assert told["memories"]["total"] == 225
