@@ -4,7 +4,7 @@ Circles as the design document writes what is done with them.
 | Section | Block | Here |
 | --- | --- | --- |
 | Helper pour Sync Code | `_publish_event` | behaviour: told without a loop, and within one |
-| Use Cases 4 | auto assignment | runs: ASSIGNMENT, on both kinds of store |
+| Use Cases 4 | auto assignment | runs: ASSIGNMENT, on the store in memory |
 """
 
 from __future__ import annotations
