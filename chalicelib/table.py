@@ -116,7 +116,7 @@ class Table(Transactions):
 
         `after` is exclusive, `until` inclusive.
         """
-        if after is not None and until is not None and after >= until:
+        if until is not None and until < (after or "") + "\x01":
             return  # DynamoDB refuses a range that is none
         request = self._query(pk, after, until, fields)
         request["ScanIndexForward"] = not newest_first

@@ -37,7 +37,7 @@ _FOR_FUNCTIONS: Final = frozenset(
     }
 )
 #: Whose key whoever makes vectors needs.
-_EMBEDDING_KEYS: Final = {"openai": "OPENAI_API_KEY", "gemini": "GEMINI_API_KEY"}
+EMBEDDING_KEYS: Final = {"openai": "OPENAI_API_KEY", "gemini": "GEMINI_API_KEY"}
 
 
 class DeployError(Exception):
@@ -58,7 +58,7 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, str]:
     }
     if given.get("EVENTYARD_ANALYST") == "gemini" and not given.get("GEMINI_API_KEY"):
         raise DeployError("EVENTYARD_ANALYST=gemini needs GEMINI_API_KEY.")
-    needed = _EMBEDDING_KEYS.get(given.get("EVENTYARD_EMBEDDINGS", ""))
+    needed = EMBEDDING_KEYS.get(given.get("EVENTYARD_EMBEDDINGS", ""))
     if needed is not None and not given.get(needed):
         raise DeployError(
             f"EVENTYARD_EMBEDDINGS={given['EVENTYARD_EMBEDDINGS']} needs {needed}."

@@ -14,6 +14,7 @@ import yaml
 from eventyard.rag.vendors import TITAN
 from infra import alarms
 from infra.package import ROOT, Artefact, architecture
+from infra.settings import EMBEDDING_KEYS
 
 Template = dict[str, Any]
 
@@ -53,6 +54,7 @@ SECRETS: Final = frozenset(
         "OPENAI_API_KEY",
     }
 )
+_EMBEDDING_KEY: Final = "EmbeddingKey"
 _NOT_FOUND: Final = (
     '{"error": {"code": "not_found", "message": "There is nothing at this address.", '
     '"details": {}}}'
@@ -191,7 +193,11 @@ def _finish_function(
 
 def told(environment: Mapping[str, Any], wish: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a function is told: no secret that it does not name."""
-    kept = SECRETS.difference(wish.get("secrets", ()))
+    named = {*wish.get("secrets", ())}
+    if _EMBEDDING_KEY in named:
+        # Whose it is depends on who makes the vectors; without a vendor there is none.
+        named.add(EMBEDDING_KEYS.get(environment.get("EVENTYARD_EMBEDDINGS", ""), ""))
+    kept = SECRETS - named
     return {name: value for name, value in environment.items() if name not in kept}
 
 

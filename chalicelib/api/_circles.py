@@ -31,7 +31,6 @@ KEY: Final = Parameter(
     "Idempotency-Key",
     "A second try with the same one, within a day, is answered with the first.",
 )
-_LONGEST_KEY: Final = 256
 _LONGEST_NUMBER: Final = 12
 _FLAGS: Final = {"true": True, "false": False}
 
@@ -39,12 +38,9 @@ _FLAGS: Final = {"true": True, "false": False}
 def attempt(call: Call, kind: str, shape: type[BaseModel]) -> Attempt:
     """Read what is to be made, and the key that tells a second try."""
     from chalicelib.circles.once import Attempt
+    from chalicelib.events.drafts import check_idempotency_key
 
-    key = call.header("idempotency-key")
-    if key is not None and not 0 < len(key) <= _LONGEST_KEY:
-        raise InvalidRequestError(
-            f"Idempotency-Key must have 1 to {_LONGEST_KEY} characters."
-        )
+    key = check_idempotency_key(call.header("idempotency-key"))
     wish = call.body(shape).model_dump(exclude_none=True)
     return Attempt(call.principal, key, kind, wish)
 
@@ -64,11 +60,20 @@ def task(call: Call, task_id: str, circle: str | None) -> tuple[int, int | None]
     return found, call.platform.circles.service.find(circle).id
 
 
-def wanted(status: str | None, state: str | None) -> WantedTasks:
-    """Return which tasks a list is of."""
+def wanted(status: str | None, state: str | None, order: str) -> WantedTasks:
+    """Return which tasks a list is of; raises InvalidRequestError."""
     from chalicelib.circles.tasks import WantedTasks
 
-    return WantedTasks(status, None if state is None else state == "ended")
+    over = None if state is None else state == "ended"
+    if order != "ended":
+        return WantedTasks(status, over)
+    if over is False:
+        raise InvalidRequestError(
+            "What goes on has no end to be in order of: order=ended goes with "
+            "state=ended.",
+            details={"parameter": "order"},
+        )
+    return WantedTasks(status, over=True, lately=True)
 
 
 def flag(text: str) -> bool | None:

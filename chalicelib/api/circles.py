@@ -9,6 +9,7 @@ from chalice.app import Response
 from chalicelib.api import _circles as given
 from chalicelib.api._endpoint import Call, Routes, answer_json
 from chalicelib.api._parameters import CURSOR, Parameter, limit
+from eventyard.core.errors import InvalidRequestError
 
 routes = Routes(__name__)
 READ: Final = "circles:read"
@@ -44,6 +45,13 @@ _ACTIVE: Final = Parameter(
     choices=("true", "false", "any"),
 )
 _TYPE: Final = Parameter("event_type", "Only lines of this type.")
+_AGENT: Final = Parameter("agent_id", "Who leaves.")
+_ORDER: Final = Parameter(
+    "order",
+    "`ended`: those that have ended, the last one first.",
+    default="urgency",
+    choices=("urgency", "ended"),
+)
 _AGAIN: Final = "An earlier try with this key made it."
 _MADE: Final = {"headers": (given.KEY,), "status": 201}
 _CLASH: Final = {409: "It conflicts with the present state; the message says how."}
@@ -158,11 +166,22 @@ def add_member(call: Call, circle: str) -> Response:
     return answer_json(member.shown(), 200 if known else 201)
 
 
+@routes.delete(_ONE + "/members", scope=WRITE, query=(_AGENT,), status=204, also=_CLASH)
 @routes.delete(_ONE + "/members/{agent_id}", scope=WRITE, status=204, also=_CLASH)
-def remove_member(call: Call, circle: str, agent_id: str) -> Response:
-    """Let an agent go, who may come back."""
+def remove_member(call: Call, circle: str, agent_id: str | None = None) -> Response:
+    """
+    Let an agent go, who may come back.
+
+    One whose id has a slash is named by `agent_id`: not every server between here and
+    there leaves the slash in an address as it was written.
+    """
+    named = call.take(_AGENT) if agent_id is None else agent_id
+    if not named:
+        raise InvalidRequestError(
+            "agent_id is missing: who leaves?", details={"parameter": "agent_id"}
+        )
     service = call.platform.circles.service
-    service.leave(service.find(circle).id, agent_id)
+    service.leave(service.find(circle).id, named)
     return given.nothing()
 
 
@@ -199,13 +218,13 @@ def create_task(call: Call, circle: str) -> Response:
 @routes.get(
     _TASKS,
     scope=READ,
-    query=(_TASK_STATUS, _STATE, _LIMIT, CURSOR),
+    query=(_TASK_STATUS, _STATE, _ORDER, _LIMIT, CURSOR),
     answer="circles.TaskPage",
 )
 def list_tasks(call: Call, circle: str) -> Any:
-    """List tasks, the most urgent first, and of these the oldest."""
+    """List tasks, the most urgent first, and of these the oldest; or as they ended."""
     found = call.platform.circles.service.find(circle)
-    wanted = given.wanted(call.take(_TASK_STATUS), call.take(_STATE))
+    wanted = given.wanted(call.take(_TASK_STATUS), call.take(_STATE), call.take(_ORDER))
     page, cursor = call.platform.circles.tasks.page(
         found.id, wanted, call.take(CURSOR), call.take(_LIMIT)
     )

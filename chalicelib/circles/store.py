@@ -159,7 +159,19 @@ class CircleItems:
         if before is not None and before.is_over != task.is_over:
             old = _line_key(before)
             writes.append(Remove((old["pk"], old["sk"])))
+        if task.is_over:
+            pk, sk = _ended_part(task.circle_id), ended_at(task)
+            writes.append(
+                Put({"pk": pk, "sk": sk, "task": task.id, "status": str(task.status)})
+            )
         return writes
+
+    def ended(self, circle_id: int, before: str | None = None) -> Iterator[Item]:
+        """Yield lines of the tasks that have ended, the last one first."""
+        found = self.table.query(
+            _ended_part(circle_id), until=before, newest_first=True
+        )
+        yield from (item for item in found if item["sk"] != before)
 
     def lines(
         self, circle_id: int, before: str | None = None, *, over: bool | None = None
@@ -260,6 +272,15 @@ def task_key(task_id: int) -> tuple[str, str]:
 def place_of(task: Task) -> str:
     """Return where a task stands in lists: its cursor."""
     return f"{URGENCY[TaskPriority(task.priority)]}#{padded(task.id)}"
+
+
+def ended_at(task: Task) -> str:
+    """Return where a task that has ended stands among those: its cursor."""
+    return f"{task.completed_at or task.updated_at}#{padded(task.id)}"
+
+
+def _ended_part(circle_id: int) -> str:
+    return f"circle#{circle_id}#lately"
 
 
 def _line_key(task: Task) -> Item:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from chalicelib.circles.once import Attempt
 from chalicelib.circles.service import CircleService
-from chalicelib.circles.store import CircleItems, place_of
+from chalicelib.circles.store import CircleItems, ended_at, place_of
 from chalicelib.circles.tell import CONFLICT_RESOLVED, TASK_UPDATED, Teller, paged
 from chalicelib.table import Write
 from eventyard.core import moments
@@ -32,10 +32,15 @@ KEEP: Final = "keep"
 
 @dataclass(frozen=True, slots=True)
 class WantedTasks:
-    """Which tasks a list is of; `over`: those that have ended, or that have not."""
+    """
+    Which tasks a list is of; `over`: those that have ended, or that have not.
+
+    `lately`: those that ended last come first, not the most urgent.
+    """
 
     status: str | None = None
     over: bool | None = None
+    lately: bool = False
 
     def fits(self, status: str) -> bool:
         """Tell whether one of a status is one of them."""
@@ -94,19 +99,21 @@ class TaskService:
     def page(
         self, circle_id: int, wanted: WantedTasks, cursor: str | None, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return tasks, the most urgent first, and where they go on."""
+        """Return tasks in the order that is wanted, and where they go on."""
         self.circles.get(circle_id)
         return paged(self._listed(circle_id, wanted, cursor, limit), limit)
 
     def _listed(
         self, circle_id: int, wanted: WantedTasks, cursor: str | None, limit: int
     ) -> Iterator[tuple[str, str]]:
-        lines = self.items.lines(circle_id, cursor, over=wanted.part)
+        lines, place = self.items.lines(circle_id, cursor, over=wanted.part), place_of
+        if wanted.lately:
+            lines, place = self.items.ended(circle_id, cursor), ended_at
         fitting = (int(one["task"]) for one in lines if wanted.fits(one["status"]))
         # One more than is shown tells whether there are more.
         ids = [one for _, one in zip(range(limit + 1), fitting, strict=False)]
         for task in self.items.tasks(ids):
-            yield place_of(task), dumps(task.shown())
+            yield place(task), dumps(task.shown())
 
     def move(
         self, task_id: int, wish: Mapping[str, Any], circle_id: int | None = None

@@ -17,13 +17,11 @@ from chalicelib.memories.model import (
     entry_of,
     gone_key,
 )
-from chalicelib.memories.store import MemoryStore, is_forgotten
+from chalicelib.memories.store import SETTLE_MS, MemoryStore, is_forgotten
 from chalicelib.table import Put, Table
 from eventyard.core import ulid
 from eventyard.rag.vectors import WIDTH, Block, Entry
 
-#: A writer may be this slow between making an id and its row being there.
-SETTLE_MS: Final = 60_000
 #: The vectors of one segment have so many bytes at most.
 SEGMENT_BYTES: Final = 8_000_000
 #: So many rows does one step take up; the next one goes on.
@@ -42,17 +40,21 @@ class Compactor:
     #: Leaves a chore to the queue.
     leave: Callable[[Item], object]
     clock: Callable[[], float] = time.time
-    settle_ms: int = SETTLE_MS
 
     def run(self, chore: Item) -> int:
-        """Do one step for a space; return how many rows were taken up."""
+        """
+        Do one step for a space; return how many rows were taken up.
+
+        Rows that are younger than `settle_ms` of the chore are left: 60 s unless told.
+        """
         name = str(chore["space"])
         spaces, gone = self.store.spaces([name])
         space = spaces.get(name)
         if space is None:
             return 0
         self.files.tidy(space)
-        settled = ulid.floor(int(self.clock() * 1_000) - self.settle_ms)
+        young = int(chore.get("settle_ms", SETTLE_MS))
+        settled = ulid.floor(int(self.clock() * 1_000) - young)
         rows = list(
             islice(self.store.behind(name, space.until, settled, SEARCHED), _STEP)
         )

@@ -12,8 +12,8 @@ from chalicelib.memories.access import WRITE, Access
 from chalicelib.memories.embedders import Vectoriser
 from chalicelib.memories.model import Vector, knowledge_item, knowledge_of
 from chalicelib.memories.search import Searcher
-from chalicelib.memories.service import listed
-from chalicelib.memories.store import Claim, Kept, MemoryStore
+from chalicelib.memories.service import listed, looked_after
+from chalicelib.memories.store import Claim, Kept, MemoryStore, is_looked_after
 from eventyard.core.errors import NotFoundError
 from eventyard.rag.model import KNOWLEDGE_PREFIX, KnowledgeResult, NewKnowledge, Wish
 from eventyard.rag.spaces import KNOWLEDGE
@@ -48,20 +48,20 @@ class KnowledgeService:
         Raises InvalidMemoryError, PermissionDeniedError, and what the store raises.
         """
         self._check(knowledge, by)
-        place = self.store.new_key()
-        kept = self._kept(place, knowledge, vector)
+        kept = self._kept(knowledge, vector)
         told = _told(ADDED, kept.item)
-        ids, fresh = self.store.add([kept], [told], by.id, claim)
-        if place.endswith("0"):
-            self.compact(KNOWLEDGE)
+        with looked_after([kept], self.compact):
+            ids, fresh = self.store.add([kept], [told], by.id, claim)
         return knowledge_of(kept.item) if fresh else self.get(ids[0]), fresh
 
     def _check(self, knowledge: NewKnowledge, by: Principal) -> None:
         if knowledge.author_agent_id is not None:
             self.access.require(by, WRITE, knowledge.author_agent_id)
 
-    def _kept(self, place: str, knowledge: NewKnowledge, vector: Vector | None) -> Kept:
+    def _kept(self, knowledge: NewKnowledge, vector: Vector | None) -> Kept:
         made = vector or self.vectoriser.vectors([knowledge.text])[0]
+        # Its id is made when the vector is there: it must not be old when it is kept.
+        place = self.store.new_key()
         item = knowledge_item(place, knowledge, made, self.store.clock())
         return Kept(item, made)
 
@@ -75,12 +75,13 @@ class KnowledgeService:
         """Put another content in the place of one; raises NotFoundError, ConflictError."""
         self._check(knowledge, by)
         old = self._found(knowledge_id)
-        kept = self._kept(self.store.new_key(), knowledge, vector)
+        kept = self._kept(knowledge, vector)
         kept.item["id"] = knowledge_id
         # Its vector is another one: the old version is forgotten with its own.
         gone = self.store.gone(old, self.keep_s)
         told = _told(CHANGED, kept.item)
-        self.store.add([kept], [told], by.id, beside=gone)
+        with looked_after([kept], self.compact):
+            self.store.add([kept], [told], by.id, beside=gone)
         return knowledge_of(kept.item)
 
     def search(self, vector: Vector, wish: Wish) -> list[KnowledgeResult]:
@@ -103,6 +104,8 @@ class KnowledgeService:
         row = self._found(knowledge_id)
         if not self.store.forget(row, _told(FORGOTTEN, row), by.id, self.keep_s):
             raise NotFoundError(f"There is no knowledge {knowledge_id:.60}.")
+        if is_looked_after(row["sk"]):
+            self.compact(KNOWLEDGE)
 
     def page(
         self, wish: Wish, cursor: str | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -88,6 +88,8 @@ class Space:
     until: str = ""
     #: Files that were left, and when, in Unix seconds.
     dropped: tuple[tuple[str, float], ...] = ()
+    #: Somebody counted too many rows behind the segments; compacting counts anew.
+    full: bool = False
 
     @property
     def total(self) -> int:
@@ -110,6 +112,7 @@ class Space:
             segments=tuple(Segment(**one) for one in item["segments"]),
             until=item["until"],
             dropped=tuple((name, at) for name, at in item["dropped"]),
+            full=item.get("full", False),
         )
 
     def to_item(self) -> Item:
@@ -143,13 +146,18 @@ class Space:
             },
         )
 
-    def check_room(self, more: int, tail: int = 0) -> None:
-        """Raise SpaceFullError unless there is room for more."""
-        if self.total + tail + more > self.most:
+    def room(self, gone: Iterable[str]) -> int:
+        """Return how many more vectors there may be, with those that are forgotten."""
+        return self.most - self.total + sum(1 for one in gone if one <= self.until)
+
+    def check_room(self, more: int, gone: Iterable[str] = (), tail: int = 0) -> None:
+        """Raise SpaceFullError unless there is room for more behind a tail."""
+        room = self.room(gone)
+        if self.full or room < tail + more:
             raise SpaceFullError(
-                f"{self.name} has {self.total + tail} vectors of {self.dimension} "
-                f"numbers, and may have {self.most}: forget some, use smaller vectors, "
-                "or another space.",
+                f"{self.name} has {self.most - room + tail} vectors of "
+                f"{self.dimension} numbers, and may have {self.most}: forget some, use "
+                "smaller vectors, or another space.",
                 details={"space": self.name, "limit": self.most},
             )
 

@@ -12,7 +12,7 @@ from chalicelib.config import Settings
 from chalicelib.memories.access import Access, Members
 from chalicelib.memories.files import SegmentFiles
 from chalicelib.memories.search import Searcher
-from chalicelib.memories.store import MemoryStore
+from chalicelib.memories.store import SETTLE_MS, MemoryStore
 from chalicelib.table import Table
 from eventyard.core.event import Event
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from chalicelib.outbound import Outbound
 
 CHORE: Final = "memories"
-#: A space is looked after this often at most.
-_PERIOD_MS: Final = 60_000
+#: A space is looked after this often at most: when what is written now is settled.
+_PERIOD_MS: Final = SETTLE_MS
 _DAY_S: Final = 86_400
 
 
@@ -72,14 +72,15 @@ class Memories:
 
     def compact_soon(self, space: str) -> None:
         """Have a space compacted within two minutes; noting it twice is once."""
-        period = int(self.store.clock() * 1_000) // _PERIOD_MS + 1
+        # At the end of this period what came in it would still be too young.
+        period = int(self.store.clock() * 1_000) // _PERIOD_MS + 2
         if self._noted.get(space) != period:
             self._noted[space] = period
             self.needs.later(CHORE, space, period * _PERIOD_MS, {"space": space})
 
     def due(self, ref: Item) -> None:
         """Leave the compaction of a space to the queue."""
-        self.needs.leave({"kind": CHORE, "space": ref["space"]})
+        self.needs.leave({**ref, "kind": CHORE})
 
     @cached_property
     def compactor(self) -> Compactor:

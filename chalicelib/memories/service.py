@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -12,9 +13,22 @@ from chalicelib.auth import Principal
 from chalicelib.aws import Item
 from chalicelib.memories.access import READ, WRITE, Access
 from chalicelib.memories.embedders import Vectoriser
-from chalicelib.memories.model import Space, Vector, fits, memory_item, memory_of
+from chalicelib.memories.model import (
+    Space,
+    SpaceFullError,
+    Vector,
+    fits,
+    memory_item,
+    memory_of,
+)
 from chalicelib.memories.search import Searcher
-from chalicelib.memories.store import Claim, Kept, MemoryStore, is_forgotten
+from chalicelib.memories.store import (
+    Claim,
+    Kept,
+    MemoryStore,
+    is_forgotten,
+    is_looked_after,
+)
 from chalicelib.telemetry import log_error
 from eventyard.core import moments, ulid
 from eventyard.core.errors import (
@@ -39,8 +53,6 @@ AT_ONCE: Final = 40
 _MOST_SPACES: Final = 10
 #: A page of a list looks at so many rows; where few of them fit it has fewer.
 _LOOKED_AT: Final = 1_000
-#: One of so many memories has its space looked after.
-_EVERY: Final = frozenset("0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +118,8 @@ class MemoryService:
             created(one.item["id"], memory)
             for one, memory in zip(kept, memories, strict=True)
         ]
-        ids, fresh = self.store.add(kept, told, by.id, claim)
-        for space in {one.space for one in kept if one.item["id"][-1] in _EVERY}:
-            self.compact(space)
-        return ids, fresh
+        with looked_after(kept, self.compact):
+            return self.store.add(kept, told, by.id, claim)
 
     def _check_places(self, memories: Sequence[NewMemory], by: Principal) -> None:
         places = {(m.agent_id, m.scope, m.scope_id): m for m in memories}
@@ -202,7 +212,7 @@ class MemoryService:
         told = (FORGOTTEN, data, {"source_agent_id": memory.agent_id, **placed})
         if not self.store.forget(row, told, by.id, self.keep_s):
             raise _missing(memory_id)
-        if row["sk"][-1] in _EVERY:
+        if is_looked_after(row["sk"]):
             self.compact(row["space"])
         return memory
 
@@ -263,6 +273,20 @@ class MemoryService:
 
     def _now(self) -> float:
         return self.store.clock()
+
+
+@contextmanager
+def looked_after(
+    kept: Sequence[Kept], compact: Callable[[str], object]
+) -> Iterator[None]:
+    """Have spaces compacted: now and then as they grow, and those that are full."""
+    try:
+        yield
+    except SpaceFullError as error:
+        compact(error.details["space"])
+        raise
+    for space in {one.space for one in kept if is_looked_after(one.item["sk"])}:
+        compact(space)
 
 
 def listed(

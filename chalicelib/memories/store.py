@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,14 +20,18 @@ from chalicelib.memories.model import (
     row_key,
     space_key,
 )
-from chalicelib.table import Change, Put, Table, ThrottledError, Write
+from chalicelib.table import Change, Put, Table, Write, patiently
 from eventyard.core import ulid
 from eventyard.core.errors import ConflictError, UnavailableError
 from eventyard.core.event import Event
 from eventyard.rag.tell import Told
 
 SOURCE: Final = "eventyard.memories"
-_TRIES: Final = 12
+#: Rows become part of a segment when their ids are so old, and none comes behind it then.
+SETTLE_MS: Final = 60_000
+#: So old may an id be when its row is sent. A function that serves requests has 29 s.
+_LATE_MS: Final = 25_000
+_BUSY: Final = "Too much changes here at once; try again."
 #: A key of the caller's own is remembered for so long.
 _KEY_S: Final = 86_400
 Done = TypeVar("Done")
@@ -38,6 +41,12 @@ class KeyReusedError(ConflictError):
     """The idempotency key stands for another request."""
 
     code = "idempotency_key_reused"
+
+
+class LateError(UnavailableError):
+    """It would come behind what was searched already; nothing was written."""
+
+    code = "too_late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +184,7 @@ class MemoryStore:
 
         Returns their ids, and whether they were written now: with a key that was used
         before it is the first answer. Raises InvalidMemoryError, SpaceFullError,
-        KeyReusedError, UnavailableError; ConflictError where `beside` may not be.
+        KeyReusedError, LateError, UnavailableError; ConflictError where `beside` may not be.
         """
         ids = [str(one.item["id"]) for one in kept]
 
@@ -196,18 +205,40 @@ class MemoryStore:
 
     def _opened(self, kept: Sequence[Kept]) -> list[Write]:
         """Check that vectors fit their spaces; return those that there are not yet."""
-        spaces, _ = self.spaces(dict.fromkeys(one.space for one in kept))
+        spaces, gone = self.spaces(dict.fromkeys(one.space for one in kept))
         known = set(spaces)
-        counts: dict[str, int] = {}
         for one in kept:
             name, vector = one.space, one.vector
             fresh = Space(name, vector.dimension, vector.model)
             space = spaces.setdefault(name, fresh)
             space.check(vector)
-            counts[name] = counts.get(name, 0) + 1
-            space.check_room(counts[name])
+            self._check_moment(space, one.item["sk"])
+        for name, space in spaces.items():
+            places = [one.item["sk"] for one in kept if one.space == name]
+            space.check_room(len(places), gone[name])
+            if any(is_looked_after(place) for place in places):
+                self._check_tail(space, len(places), gone[name])
         new = [space for name, space in spaces.items() if name not in known]
         return [Put(space.to_item(), fresh=True) for space in new]
+
+    def _check_moment(self, space: Space, place: str) -> None:
+        # A row that comes later than its id says would be in no segment, and behind
+        # none: no search would find it.
+        age = int(self.clock() * 1_000) - ulid.timestamp_ms(place)
+        if age > _LATE_MS or place <= space.until:
+            raise LateError("This took too long, or a clock is wrong; try again.")
+
+    def _check_tail(self, space: Space, more: int, gone: set[str]) -> None:
+        """Refuse what is too much with the rows that are in no segment yet."""
+        fields = ("sk", "forgotten_at")
+        rows = self.behind(space.name, space.until, fields=fields)
+        tail = sum(1 for row in rows if not is_forgotten(row))
+        if space.room(gone) >= tail + more:
+            return
+        # Not everybody counts: the others are told, until it is compacted.
+        is_same = {"version": space.version}
+        self.table.set(*space_key(space.name), {"full": True}, only_if=is_same)
+        space.check_room(more, gone, tail)
 
     def _claiming(self, claim: Claim | None, ids: Sequence[str]) -> list[Write]:
         if claim is None:
@@ -279,15 +310,12 @@ class MemoryStore:
 
     def patiently(self, act: Callable[[], Done | None]) -> Done:
         """Do what others may hinder until it is done; None asks to begin again."""
-        for attempt in range(_TRIES):
-            try:
-                done = act()
-            except ThrottledError:  # somebody else writes it at this very moment
-                done = None
-            if done is not None:
-                return done
-            self.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311
-        raise UnavailableError("Too much changes here at once; try again.")
+        return patiently(act, self.sleep, _BUSY)
+
+
+def is_looked_after(place: str) -> bool:
+    """Tell whether a row is one of the few that have their space looked after."""
+    return place.endswith("0")
 
 
 def is_forgotten(row: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from urllib.parse import urlencode
 
 import pytest
 
@@ -74,8 +75,8 @@ def test_a_second_try_of_a_creation_finds_the_first(http, platform, running):
     made = http.post(PATH, {"name": "new"}, **key)
     assert made.status == 201, "keys of circles and of tasks are apart"
     assert http.post(PATH, {"name": "new"}, **key).json() == made.json()
-    long = http.post(PATH, {"name": "x"}, Idempotency_Key="k" * 257)
-    assert long.status == 400
+    for wrong in ("k" * 257, "a\tb"):
+        assert http.post(PATH, {"name": "x"}, Idempotency_Key=wrong).status == 400
 
 
 def test_the_keys_of_two_callers_are_apart(http, locked):
@@ -229,6 +230,49 @@ def test_pages_of_tasks_go_on_where_they_ended(http, running):
     assert both == {"tasks": [], "cursor": None}
 
 
+def test_what_ended_comes_in_the_order_of_its_end_the_last_first(http, running, clock):
+    made = [task(http, running, priority=p)["id"] for p in ("low", "critical", "low")]
+    going = task(http, running)["id"]
+    for one, status in zip(made, ("failed", "cancelled", "cancelled"), strict=True):
+        clock.tick(1)
+        http.patch(f"/api/v1/tasks/{one}", {"status": status})
+
+    def page(query):
+        told = http.get(f"{running}/tasks?order=ended{query}").json()
+        return [one["id"] for one in told["tasks"]], told["cursor"]
+
+    assert page("") == (made[::-1], None)
+    first, cursor = page("&limit=2")
+    assert first == [made[2], made[1]]
+    assert page(f"&limit=2&cursor={cursor.replace('#', '%23')}") == ([made[0]], None)
+    assert page("&status=cancelled")[0] == [made[2], made[1]]
+    assert page("&state=ended&status=failed")[0] == [made[0]]
+    assert page("&status=pending") == ([], None)
+    assert going not in page("")[0]
+    assert http.get(f"{running}/tasks?order=ended&state=open").status == 400
+    assert http.get(f"{running}/tasks?order=age").status == 400
+
+
+def test_a_member_of_any_name_can_leave(http, crew):
+    for agent in ("a/b c", "../x", "?&#%2F", "7"):
+        assert http.post(f"{crew}/members", {"agent_id": agent}).status == 201
+        gone = http.delete(f"{crew}/members?{urlencode({'agent_id': agent})}")
+        assert gone.status == 204
+    for query in ("", "?agent_id="):
+        answer = http.delete(f"{crew}/members{query}")
+        assert (answer.status, answer.fault()["code"]) == (400, "invalid_request")
+    assert http.get(crew).status == 200
+
+
+@pytest.mark.parametrize("cursor", ["%00", "%01", "zzz", "%F0%9F%98%80", "'", "~"])
+def test_a_cursor_that_nobody_gave_is_no_failure(http, crew, cursor):
+    for path in ("/tasks", "/tasks?order=ended", "/events", "/conflicts", "/../"):
+        at = PATH if path == "/../" else f"{crew}{path}"
+        joined = "&" if "?" in at else "?"
+        assert http.get(f"{at}{joined}cursor={cursor}").status in (200, 400)
+    assert http.get(f"/api/v1/memories?agent=1&cursor={cursor}").status in (200, 400)
+
+
 def test_a_page_has_no_more_than_an_answer_may_hold(http, running):
     made = [task(http, running, context="x" * 190_000)["id"] for _ in range(20)]
     page = http.get(f"{running}/tasks?limit=200")
@@ -371,6 +415,18 @@ def _locked(turn, act, *args):
         ("/crew/conflicts", {"agent1": 1, "agent2": 2}),
         ("/crew/events", {"event_type": "a b"}),
         ("/crew/tasks?limit=0", {"title": ""}),
+        ("", {"name": ".."}),
+        ("", {"name": "."}),
+        ("", {"name": "a", "display_name": "a\x1b[2J"}),
+        ("/crew/members", {"agent_id": ".."}),
+        ("/crew/members", {"agent_id": "a\0b"}),
+        ("/crew/members", {"agent_id": " "}),
+        ("/crew/members", {"agent_id": 1, "agent_name": "a\nb"}),
+        ("/crew/members", {"agent_id": 1, "competencies": ["a\nb"]}),
+        ("/crew/tasks", {"title": " ", "when_stopped": "keep"}),
+        ("/crew/tasks", {"title": "a\u2028b", "when_stopped": "keep"}),
+        ("/crew/tasks", {"title": "t", "task_type": "\0", "when_stopped": "keep"}),
+        ("/crew/conflicts", {"agent1": 1, "agent2": 2, "file_path": "a\0"}),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_changes_nothing(

@@ -248,3 +248,27 @@ def test_a_circle_that_is_not_there_says_so(
 ) -> None:
     refused.goto(f"{running.address}/circles/999999")
     expect(refused.get_by_role("alert")).to_contain_text("There is no circle 999999.")
+
+
+def test_what_ended_last_stands_first_and_a_member_of_any_name_is_let_go(
+    page: Page, running: RunningPlatform, circle: int
+) -> None:
+    for title, priority in (("Ended first", "critical"), ("Ended last", "low")):
+        said = {"title": title, "priority": priority}
+        made = ask(running, "POST", f"{API}/{circle}/tasks", said)["id"]
+        ask(running, "PATCH", f"/api/v1/tasks/{made}", {"status": "cancelled"})
+    ask(running, "POST", f"{API}/{circle}/members", {"agent_id": "../x"})
+
+    with page.expect_response(re.compile("order=ended")) as listed:
+        page.goto(f"{running.address}/circles/{circle}")
+    titles = [one["title"] for one in listed.value.json()["tasks"]]
+    assert titles == ["Ended last", "Ended first"]
+    expect(column(page, "Done")).to_contain_text(titles)
+    page.get_by_role("button", name=re.compile("^Members")).click()
+    people = drawer(page, "Members")
+    one = people.get_by_role("listitem").filter(has_text="../x")
+    one.get_by_role("button").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+
+    expect(one).to_have_count(0)
+    expect(people.get_by_role("listitem")).to_have_count(2)

@@ -182,12 +182,26 @@ def test_a_secret_reaches_only_functions_that_name_it(artefact):
     for name, properties in made.items():
         variables = properties["Environment"]["Variables"]
         assert variables["EVENTYARD_X"] == "y"
-        wanted = set(wishes[name].get("secrets", ()))
+        wanted = set(wishes[name].get("secrets", ())) - {"EmbeddingKey"}
         assert template.SECRETS & variables.keys() == wanted, name
     assert template.told(settings, {"secrets": ["GEMINI_API_KEY"]}) == {
         "EVENTYARD_X": "y",
         "GEMINI_API_KEY": "hunter2",
     }
+
+
+@pytest.mark.parametrize(
+    ("vendor", "key"),
+    [("gemini", {"GEMINI_API_KEY"}), ("openai", {"OPENAI_API_KEY"}), ("local", set())],
+)
+def test_who_makes_vectors_is_given_its_vendors_key_alone(vendor, key):
+    settings = dict.fromkeys(template.SECRETS, "hunter2")
+    settings["EVENTYARD_EMBEDDINGS"] = vendor
+    wish = yaml.safe_load((ROOT / "infra" / "functions.yaml").read_text())["APIHandler"]
+
+    given = template.told(settings, wish).keys() & template.SECRETS
+
+    assert given - {"EVENTYARD_GITHUB_SECRET", "EVENTYARD_REDACTION_KEY"} == key
 
 
 @pytest.mark.parametrize(

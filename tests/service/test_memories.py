@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 import threading
+from dataclasses import replace
 
 import pytest
 
+from chalicelib import _transactions
 from chalicelib.auth import ANYBODY, Principal
 from chalicelib.memories import compact as compaction
-from chalicelib.memories import model, store
+from chalicelib.memories import model, service, store
+from chalicelib.memories.access import Access
 from chalicelib.memories.model import SpaceFullError, Vector
 from chalicelib.memories.parts import Memories
 from chalicelib.memories.service import Question, Wanted
 from chalicelib.memories.store import Claim, KeyReusedError
+from eventyard.core import ulid
 from eventyard.core.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -101,7 +105,7 @@ def test_a_memory_and_its_event_are_one_transaction(platform, calls, memories):
 
 def test_when_the_transaction_fails_neither_is_there(platform, memories, monkeypatch):
     remember(memories, 1, "first")
-    monkeypatch.setattr(store, "_TRIES", 1)
+    monkeypatch.setattr(_transactions, "_TRIES", 1)
     monkeypatch.setattr(memories.table, "write_all", lambda _: [0])
 
     with pytest.raises(Exception, match="Too much changes"):
@@ -697,3 +701,134 @@ def test_many_writers_at_once_lose_nothing(memories):
     assert errors == []
     del memories.table.write_all
     assert len(recalled(memories, 2, "x", threshold=-1, limit=100)) == 20
+
+
+# Limits, and those who are late
+
+
+@pytest.fixture
+def small(memories, monkeypatch):
+    """Spaces have room for five vectors of eight numbers."""
+    monkeypatch.setattr(model, "MOST_NUMBERS", 5 * 8)
+    return memories
+
+
+def looked_after(monkeypatch, answer):
+    for part in (store, service):
+        monkeypatch.setattr(part, "is_looked_after", lambda _: answer)
+
+
+def test_a_burst_fills_a_space_no_further_than_it_goes(small, clock, monkeypatch):
+    looked_after(monkeypatch, answer=True)
+    for n in range(5):
+        keep(small, f"{n}", toward(1, n / 10))
+    with pytest.raises(SpaceFullError, match="has 5 vectors"):
+        keep(small, "5", toward(1))
+    # Who does not count is told, too, whichever process it is.
+    looked_after(monkeypatch, answer=False)
+    with pytest.raises(SpaceFullError):
+        keep(another(small), "5", toward(1))
+    keep(small, "other", toward(1), agent="w")
+
+    compact(small, "agent:v", clock)
+
+    with pytest.raises(SpaceFullError):
+        keep(small, "5", toward(1))
+    assert len(near(small, toward(1))) == 5
+
+
+def test_a_tail_that_was_too_long_is_no_hindrance_once_it_is_shorter(
+    small, clock, monkeypatch
+):
+    looked_after(monkeypatch, answer=True)
+    names = [keep(small, f"{n}", toward(1, n / 10)) for n in range(5)]
+    with pytest.raises(SpaceFullError):
+        keep(small, "5", toward(1))
+    for name in names[:2]:
+        small.service.forget(name, ANYBODY)
+    compact(small, "agent:v", clock)
+
+    keep(small, "5", toward(1))
+    keep(small, "6", toward(1))
+    with pytest.raises(SpaceFullError):
+        keep(small, "7", toward(1))
+
+
+def test_what_is_forgotten_makes_room_at_once(small, clock):
+    names = [keep(small, f"{n}", toward(1, n / 10)) for n in range(5)]
+    compact(small, "agent:v", clock)
+    with pytest.raises(SpaceFullError):
+        keep(small, "5", toward(1))
+
+    small.service.forget(names[0], ANYBODY)
+
+    keep(small, "5", toward(1))
+    assert [v for v, _ in near(small, toward(1), limit=1)] == ["5"]
+
+
+def test_a_space_that_is_full_is_looked_after(small, clock, monkeypatch):
+    looked_after(monkeypatch, answer=False)
+    for n in range(5):
+        keep(small, f"{n}", toward(1, n / 10))
+    asked = []
+    small.service.compact = asked.append
+    looked_after(monkeypatch, answer=True)
+    with pytest.raises(SpaceFullError):
+        keep(small, "5", toward(1))
+    assert asked == ["agent:v"]
+
+
+@pytest.mark.parametrize("second", [0, 1, 59, 59.999])
+def test_when_a_space_is_looked_after_what_is_written_now_is_settled(
+    memories, clock, second
+):
+    noted = []
+    needs = replace(
+        memories.needs, later=lambda *row: noted.append((row[2], row[3])), leave=print
+    )
+    clock.now = clock.now // 60 * 60 + second
+    made = Memories(memories.settings, memories.aws, memories.table, needs)
+    made.store.clock = memories.store.clock
+    made.compact_soon("agent:v")
+    made.compact_soon("agent:v")
+
+    ((at_ms, ref),) = noted
+    assert ref == {"space": "agent:v"}
+    assert 60_000 <= at_ms - clock.now * 1_000 <= 120_000
+
+
+def test_a_chore_says_how_young_a_row_may_be(memories, clock):
+    keep(memories, "a", toward(1))
+    clock.tick(2)
+    assert memories.compactor.run({"space": "agent:v"}) == 0
+    assert memories.compactor.run({"space": "agent:v", "settle_ms": 1_000}) == 1
+
+
+def test_a_row_that_would_come_late_is_refused_and_nothing_is_written(
+    platform, memories, clock
+):
+    old = ulid.new_ulid(int((clock() - 26) * 1_000))
+    memories.store.new_key, fresh = lambda: old, memories.store.new_key
+    with pytest.raises(store.LateError):
+        keep(memories, "late", toward(1))
+    memories.store.new_key = fresh
+    assert near(memories, toward(1)) == []
+    assert told(platform, "memory.created") == []
+
+
+def test_a_clock_that_is_behind_hides_nothing_from_searches(memories, clock):
+    keep(memories, "a", toward(1))
+    slow = another(memories)
+    slow.store.clock = lambda: clock() - 600
+    slow.store.new_key = lambda: ulid.new_ulid(int((clock() - 600) * 1_000))
+    compact(memories, "agent:v", clock)
+
+    with pytest.raises(store.LateError):
+        keep(slow, "behind the segments", toward(1))
+    assert len(near(memories, toward(1))) == 1
+
+
+def test_a_member_of_a_circle_of_an_odd_project_recalls_all_the_same(memories):
+    memories.access = Access(lambda _: [5], lambda _: ["my project", 9])
+    remember(memories, 1, PASSWORD, scope="project", scope_id=9)
+    assert recalled(memories, 2) == [PASSWORD]

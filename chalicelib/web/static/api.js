@@ -137,7 +137,7 @@ export const changeCircle = (id, wish) => request(one("circles", id), { method: 
 export const removeCircle = (id) => request(one("circles", id), { method: "DELETE" });
 export const getMembers = (id) => request(one("circles", id, "members"));
 export const addMember = (id, wish) => post(one("circles", id, "members"), wish);
-export const removeMember = (id, agent) => request(one("circles", id, `members/${encodeURIComponent(agent)}`), { method: "DELETE" });
+export const removeMember = (id, agent) => request(withQuery(one("circles", id, "members"), { agent_id: agent }), { method: "DELETE" });
 /** `wish` is { status, state, limit, cursor }. */
 export const getCircleTasks = (id, wish) => request(withQuery(one("circles", id, "tasks"), wish));
 export const createTask = (id, wish) => post(one("circles", id, "tasks"), wish);

@@ -45,7 +45,7 @@ async function readCircle(id) {
   const circle = await getCircle(id); // Without it there is nothing else to ask for.
   const [open, ended, { members }, { conflicts }] = await Promise.all([
     everyOpen(id),
-    getCircleTasks(id, { state: "ended", limit: PAGE }),
+    getCircleTasks(id, { order: "ended", limit: PAGE }),
     getMembers(id),
     getConflicts(id, { status: "open", limit: PAGE }),
   ]);

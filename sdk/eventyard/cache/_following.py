@@ -12,13 +12,17 @@ from eventyard.events import EventBus, EventType
 Id = int | str
 #: Returns the agents of a circle, or of a project.
 Members = Callable[[Any], Iterable[Id]]
-_MEMORIES: Final = (EventType.MEMORY_CREATED, EventType.MEMORY_SHARED)
+#: The platform tells of these, and they have no member of EventType.
+_FORGOTTEN: Final = "memory.forgotten"
+_UNNAMED: Final = ("circle.updated", "circle.deleted", "task.updated")
+_MEMORIES: Final = (EventType.MEMORY_CREATED, EventType.MEMORY_SHARED, _FORGOTTEN)
 _MEMBERS: Final = (EventType.CIRCLE_MEMBER_ADDED, EventType.CIRCLE_MEMBER_REMOVED)
 _OF_CIRCLES: Final = ("circle.", "task.")
 #: What is listened to.
 TYPES: Final = (
     *_MEMORIES,
     *(one for one in EventType if one.value.startswith(_OF_CIRCLES)),
+    *_UNNAMED,
 )
 
 

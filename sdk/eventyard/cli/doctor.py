@@ -25,6 +25,7 @@ from eventyard.core.errors import (
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
+    UnavailableError,
 )
 
 State = Literal["ok", "warning", "failed", "skipped"]
@@ -52,6 +53,8 @@ _PROBES: Final[dict[str, tuple[str, str, Any]]] = {
     "graph:read": ("GET", "api/graph/projects", None),
     "jobs:read": ("GET", "api/v1/workers", None),
     "pulls:read": ("GET", "api/v1/repositories", None),
+    "circles:read": ("GET", "api/v1/circles", None),
+    "memories:read": ("GET", "api/v1/memories/spaces", None),
     "admin": ("GET", "api/v1/keys", None),
 }
 #: Without one of these a client can do nothing at all.
@@ -100,21 +103,26 @@ def examined(api: Api) -> Iterator[Finding]:
     reached = _address(api)
     yield reached
     if reached.state == "failed":
-        for name in ("key", "clock", "live", "version", "health", "dead letters"):
-            yield Finding(name, "skipped", "the platform has to be reached first")
+        for look in _LOOKS_THERE:
+            told = "the platform has to be reached first"
+            yield Finding(_name_of(look), "skipped", told)
         return
-    for look in (_key, _clock, _live, _version, _health, _dead_letters):
+    for look in _LOOKS_THERE:
         yield _looked(look, api)
 
 
 def _looked(look: Callable[[Api], Finding], api: Api) -> Finding:
-    name = look.__name__.strip("_").replace("_", " ")
+    name = _name_of(look)
     try:
         return look(api)
     except (AuthenticationError, PermissionDeniedError) as error:
         return Finding(name, "skipped", f"the key may not look: {error}")
     except EventRouterError as error:
         return Finding(name, "failed", str(error), "Look again in a moment.")
+
+
+def _name_of(look: Callable[[Api], Finding]) -> str:
+    return look.__name__.strip("_").replace("_", " ")
 
 
 def _python(version: tuple[int, ...]) -> Finding:
@@ -277,3 +285,23 @@ def _dead_letters(api: Api) -> Finding:
         return Finding("dead letters", "ok", "none")
     mend = "See why with `eventyard dlq list`; then `eventyard dlq retry --all`."
     return Finding("dead letters", "warning", f"{count} were not delivered", mend)
+
+
+def _memories(api: Api) -> Finding:
+    """Have a question made a vector of, as each recall and each memory needs it."""
+    asked = {"agent_id": "doctor", "query": "are you well?", "update_access": False}
+    try:
+        api.post("api/v1/memories/recall", asked)
+    except NotFoundError:
+        told = "the platform has none: it is older than this package"
+        return Finding("memories", "skipped", told)
+    except UnavailableError as error:
+        mend = "Look at EVENTYARD_EMBEDDINGS and the key of its vendor; 'local' needs none."
+        return Finding("memories", "failed", str(error), mend)
+    return Finding("memories", "ok", "texts are made vectors of")
+
+
+_LOOKS_THERE: Final = (
+    *(_key, _clock, _live, _version, _health, _dead_letters),
+    _memories,
+)

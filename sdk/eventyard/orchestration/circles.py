@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from eventyard.core.errors import ConflictError, NotFoundError
 from eventyard.orchestration.model import (
-    LONGEST_NAME,
     MOST_MEMBERS,
     AgentId,
     Circle,
@@ -21,6 +20,7 @@ from eventyard.orchestration.model import (
     check_agent,
     check_competencies,
     check_flag,
+    check_line,
     check_name,
     check_optional,
     check_size,
@@ -116,9 +116,7 @@ def joined(
         id=before.id if before else member_id,
         circle_id=circle.id,
         agent_id=before.agent_id if before else agent,
-        agent_name=check_text(
-            wish.get("agent_name") or known, "agent_name", least=1, most=LONGEST_NAME
-        ),
+        agent_name=check_line(wish.get("agent_name") or known, "agent_name"),
         joined_at=before.joined_at if before and was else at,
         role=one_of(MemberRole, wish.get("role", "member"), "role").value,
         competencies=check_competencies(wish.get("competencies")),
@@ -161,7 +159,7 @@ def new_conflict(
         conflict_type=kind.value,
         file_path=None
         if path is None
-        else normal_path(check_text(path, "file_path", least=1, most=1_000)),
+        else normal_path(check_line(path, "file_path", most=1_000)),
         task_id=_task_id(wish.get("task_id")),
         description=check_text(wish.get("description") or "", "description"),
     )
@@ -211,7 +209,7 @@ def _task_id(value: Any) -> int | None:
 
 
 def _display_name(value: Any) -> str:
-    return check_text(value, "display_name", least=1, most=LONGEST_NAME)
+    return check_line(value, "display_name")
 
 
 def _settings(value: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -24,6 +25,7 @@ MOST_MEMBERS: Final = 50
 LARGEST_TASK: Final = 200_000
 LARGEST_CIRCLE: Final = 50_000
 _MOST_DIGITS: Final = 2**63
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class MemberRole(StrEnum):
@@ -251,6 +253,27 @@ def check_name(value: Any, name: str = "name") -> str:
             name,
             "must be printable, without space around it, and must not be a number",
         )
+    return _no_step(text, name)
+
+
+def _no_step(text: str, name: str) -> str:
+    # In an address these lead elsewhere: to what is above, which may be removed then.
+    if text in (".", ".."):
+        raise wrong(name, "must not be dots alone: addresses read them otherwise")
+    return text
+
+
+def check_line(
+    value: Any, name: str, *, least: int = 1, most: int = LONGEST_NAME
+) -> str:
+    """
+    Return a text of one line that shows something; raises InvalidRequestError.
+
+    It has no control characters: whoever prints it has one line, and no surprise.
+    """
+    text = check_text(value, name, least=least, most=most)
+    if _CONTROL.search(text) or (least and not text.strip()):
+        raise wrong(name, "must be one line, without control characters, and not blank")
     return text
 
 
@@ -268,7 +291,7 @@ def check_agent(value: Any, name: str = "agent_id") -> AgentId:
     if type(value) is int and abs(value) < _MOST_DIGITS:
         return value
     if isinstance(value, str) and 0 < len(value) <= LONGEST_NAME:
-        return value
+        return _no_step(check_line(value, name), name)
     raise wrong(name, f"must be a whole number or 1 to {LONGEST_NAME} characters")
 
 
@@ -289,9 +312,7 @@ def check_competencies(value: Any, name: str = "competencies") -> tuple[str, ...
     if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
         raise wrong(name, "must be a list of texts")
     found = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-    once = tuple(
-        dict.fromkeys(check_text(v, name, least=1, most=LONGEST_NAME) for v in found)
-    )
+    once = tuple(dict.fromkeys(check_line(v, name) for v in found))
     if len(once) > MOST_COMPETENCIES:
         raise wrong(name, f"must be at most {MOST_COMPETENCIES}")
     return once

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from eventyard.core.errors import NotFoundError
 from eventyard.orchestration._http import Server
@@ -51,8 +51,8 @@ class ServerCircles:
 
     def leave(self, circle_id: int, agent_id: AgentId) -> None:
         """Let an agent go."""
-        agent = quote(str(check_agent(agent_id)), safe="")
-        self._server.ask("DELETE", f"{_circle(circle_id)}/members/{agent}")
+        query = urlencode({"agent_id": check_agent(agent_id)})
+        self._server.ask("DELETE", f"{_circle(circle_id)}/members?{query}")
 
     def members(self, circle_id: int, is_active: Active) -> list[Shown]:
         """Return members in the order in which they came."""

@@ -16,6 +16,7 @@ from eventyard.orchestration.model import (
     check_agent,
     check_competencies,
     check_flag,
+    check_line,
     check_optional,
     check_size,
     check_text,
@@ -80,13 +81,11 @@ def new_task(task_id: int, circle_id: int, wish: Mapping[str, Any], at: str) -> 
     made = Task(
         id=task_id,
         circle_id=circle_id,
-        title=check_text(wish["title"], "title", least=1, most=_LONGEST_TITLE),
+        title=check_line(wish["title"], "title", most=_LONGEST_TITLE),
         created_at=at,
         description=check_text(wish.get("description") or "", "description"),
         project_id=check_optional(wish.get("project_id"), "project_id"),
-        task_type=check_text(
-            wish.get("task_type", "feature"), "task_type", least=1, most=64
-        ),
+        task_type=check_line(wish.get("task_type", "feature"), "task_type", most=64),
         priority=one_of(TaskPriority, wish.get("priority", "medium"), "priority").value,
         required_competencies=check_competencies(
             wish.get("required_competencies"), "required_competencies"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
@@ -21,9 +22,12 @@ from eventyard.rag.providers import (
     LocalEmbedder,
 )
 from eventyard.rag.vendors import BusyError
+from eventyard.telemetry.metrics import cache_metrics, llm_metrics
 
 _MOST_KEPT: Final = 2_000
 _RETRIES: Final = 3
+#: What these vectors are called among other things that are kept.
+_IN_PROCESS: Final = "embedding_in_process"
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -159,8 +163,10 @@ class EmbeddingService:
 
     def _known(self, text: str) -> list[float] | None:
         if text in self._kept:
+            cache_metrics.record_cache_hit(_IN_PROCESS)
             self._kept.move_to_end(text)
             return self._kept[text]
+        cache_metrics.record_cache_miss(_IN_PROCESS)
         if self._shared is None:
             return None
         known = self._shared.get_embedding(text, model=self.label)
@@ -182,6 +188,16 @@ class EmbeddingService:
             self._kept.popitem(last=False)
 
     async def _ask(self, texts: Sequence[str]) -> list[list[float]]:
+        started, success = time.perf_counter(), False
+        try:
+            made = await self._patiently(texts)
+            success = True
+            return made
+        finally:
+            took_ms = (time.perf_counter() - started) * 1_000
+            llm_metrics.record_llm_call(self.provider, self.model, took_ms, success)
+
+    async def _patiently(self, texts: Sequence[str]) -> list[list[float]]:
         for attempt in range(_RETRIES):
             try:
                 return await self.embedder.embed(texts)

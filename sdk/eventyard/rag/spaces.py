@@ -76,16 +76,20 @@ def readable(
 ) -> tuple[str, ...]:
     """Return the spaces that an agent recalls from: its own, and all that it shares."""
     own = f"agent:{check_agent(agent_id)}"
-    joined = (f"circle:{_name('scope_id', one)}" for one in circles)
-    worked = (f"project:{_name('scope_id', one)}" for one in projects)
+    # A circle may be of a project that no memory can be for: nothing is in its space.
+    joined = (f"circle:{one}" for one in circles if _is_name(one))
+    worked = (f"project:{one}" for one in projects if _is_name(one))
     return tuple(dict.fromkeys((own, *joined, *worked, GLOBAL)))
 
 
 def _name(what: str, name: Any) -> str:
-    text = str(name) if type(name) in (int, str) else ""
-    if not _NAME.fullmatch(text):
+    if not _is_name(name):
         raise InvalidMemoryError(
             f"{what} is a whole number or a text of 1 to 128 letters, digits and any "
             f"of _.:@/+- and not {name!r:.60}."
         )
-    return text
+    return str(name)
+
+
+def _is_name(name: Any) -> bool:
+    return type(name) in (int, str) and _NAME.fullmatch(str(name)) is not None

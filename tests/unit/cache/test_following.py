@@ -50,6 +50,8 @@ def left(cache):
         (Event("memory.shared", {}, source_agent_id=2, circle_id=4), [1, "bob"]),
         (Event("memory.shared", {}, source_agent_id=2, project_id=9), []),
         (Event("memory.shared", {"scope": "global"}, source_agent_id=2), []),
+        (Event("memory.forgotten", {"memory_id": "m"}, source_agent_id=2), [1, "bob"]),
+        (Event("memory.forgotten", {}, source_agent_id=2, circle_id=3), []),
         (Event("memory.recalled", {}, source_agent_id=1), [1, 2, "bob"]),
         (Event("circle.member.removed", {"agent_id": 1}, circle_id=4), [2, "bob"]),
     ],

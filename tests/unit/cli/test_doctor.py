@@ -25,6 +25,9 @@ def well(fake):
     )
     for path in ("/api/graph/projects", "/api/v1/workers", "/api/v1/repositories"):
         fake.answers[path] = {}
+    fake.answers["/api/v1/circles"] = {"circles": [], "cursor": None, "live": ""}
+    fake.answers["/api/v1/memories/spaces"] = {"spaces": []}
+    fake.answers["/api/v1/memories/recall"] = {"results": []}
     fake.answers["/api/v1/keys"] = {"keys": []}
     return fake
 
@@ -46,9 +49,11 @@ def test_where_nothing_is_wrong_it_says_so(call, well, found):
     assert {one["state"] for one in told.values()} == {"ok"}
     assert list(told) == [
         *("python", "extras", "address", "key"),
-        *("clock", "live", "version", "health", "dead letters"),
+        *("clock", "live", "version", "health", "dead letters", "memories"),
     ]
-    assert told["key"]["found"].startswith("accepted: admin, events:publish")
+    assert told["key"]["found"].startswith(
+        "accepted: admin, circles:read, events:publish"
+    )
     shown = call("doctor", at=well).stdout
     assert shown.endswith("Nothing is wrong.\n")
     assert "✓ address: http://127.0.0.1" in shown
@@ -60,14 +65,15 @@ def test_looking_publishes_nothing(well, found):
     written = [
         (path, body) for method, path, _, body in well.requests if method != "GET"
     ]
-    assert written == [("/api/v1/events", [])]
+    asked = {"agent_id": "doctor", "query": "are you well?", "update_access": False}
+    assert written == [("/api/v1/events", []), ("/api/v1/memories/recall", asked)]
 
 
 def test_what_cannot_be_reached_leaves_the_rest_unsaid(call):
     told = call("doctor", "--url", "http://127.0.0.1:1", status=1).stdout
     assert "✗ address: http://127.0.0.1:1: Nothing answers" in told
     assert "→ Start the platform" in told
-    assert told.count("the platform has to be reached first") == 6
+    assert told.count("the platform has to be reached first") == 7
     assert told.endswith("1 wrong.\n")
 
 
@@ -88,7 +94,9 @@ def test_a_key_without_what_a_client_needs_is_found(well, found):
     for path in ("/api/v1/stats", "/api/v1/events", "/api/v1/keys"):
         well.answers[path] = (403, {"error": _DENIED}, {})
     told = found(well, status=1)
-    assert told["key"]["found"] == "accepted: graph:read, jobs:read, pulls:read"
+    assert told["key"]["found"] == (
+        "accepted: circles:read, graph:read, jobs:read, memories:read, pulls:read"
+    )
     assert "A client needs events:publish" in told["key"]["mend"]
     assert told["dead letters"]["state"] == "skipped"
 
@@ -143,7 +151,8 @@ def test_a_platform_that_tells_scopes_is_not_tried(well, found):
     well.answers["/api/v1/me"] = {"scopes": ["events:subscribe:order.*"]}
     key = found(well)["key"]
     assert key["found"] == "accepted: events:subscribe:order.*"
-    assert [path for method, path, *_ in well.requests if method != "GET"] == []
+    written = [path for method, path, *_ in well.requests if method != "GET"]
+    assert written == ["/api/v1/memories/recall"]
 
 
 def test_a_platform_that_is_not_well_is_found(well, found):
@@ -161,6 +170,30 @@ def test_a_platform_that_is_not_well_is_found(well, found):
 def test_dead_letters_are_a_warning(well, found):
     well.answers["/api/v1/stats"]["undelivered"] = 7
     assert found(well)["dead letters"]["found"] == "7 were not delivered"
+
+
+def test_a_vendor_of_vectors_that_does_not_answer_is_found(well, found):
+    told = {"code": "embedding_failed", "message": "openai: Incorrect API key."}
+    well.answers["/api/v1/memories/recall"] = (503, {"error": told}, {})
+    memories = found(well, status=1)["memories"]
+    assert (memories["state"], memories["found"]) == ("failed", told["message"])
+    assert "EVENTYARD_EMBEDDINGS" in memories["mend"]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "said"),
+    [
+        (403, _DENIED, "the key may not look"),
+        (404, {"code": "not_found", "message": "There is nothing."}, "it is older"),
+    ],
+)
+def test_memories_that_cannot_be_looked_at_are_nothing_wrong(
+    well, found, status, error, said
+):
+    well.answers["/api/v1/memories/recall"] = (status, {"error": error}, {})
+    memories = found(well)["memories"]
+    assert memories["state"] == "skipped"
+    assert said in memories["found"]
 
 
 def test_what_is_not_installed_is_told_with_how_to():

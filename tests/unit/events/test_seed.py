@@ -4,12 +4,12 @@ The bus as the design document writes it: its blocks, as they stand, run.
 | Section | Block | Here |
 | --- | --- | --- |
 | Event Types | the enum | covered: every name and value of it |
-| Helper pour Sync Code | `_publish_event` | covered: `CircleStore` publishes from anywhere |
+| Helper pour Sync Code | `_publish_event` | covered: orchestration/test_seed.py |
 | API | subscribe, publish, history | run |
 | Use Cases 1 | agent coordination | run |
-| Use Cases 2 | knowledge sharing | run with the memories |
+| Use Cases 2 | knowledge sharing | run: rag/test_seed.py |
 | Use Cases 3 | conflict detection | run; as a part, `ConflictDetector` |
-| Use Cases 4 | auto assignment | run with the circles; as a part, `AutoAssigner` |
+| Use Cases 4 | auto assignment | run: orchestration/test_seed.py; as a part, `AutoAssigner` |
 | Performance | concurrent, isolated | run; concurrency by a barrier, not by a clock |
 """
 
@@ -22,6 +22,7 @@ from typing import Final
 import pytest
 
 from eventyard.events import Event, EventType, event_bus
+from tests import seeds
 from tests.awaiting import awaited
 
 #: The document's import; this package stands in the place of its own.
@@ -154,11 +155,9 @@ def fresh():
 
 
 async def run(block, **names):
-    """Run a block as the body of a coroutine; return what it named."""
-    scope = {"event_bus": event_bus, "Event": Event, "EventType": EventType, **names}
-    body = "\n".join("    " + line for line in block.splitlines())
-    exec(f"async def _block():\n{body}\n    return locals()", scope)
-    return await scope["_block"]()
+    """Run a block with what the document has imported."""
+    given = {"event_bus": event_bus, "Event": Event, "EventType": EventType}
+    return await seeds.run(block, **given, **names)
 
 
 def test_every_type_that_is_named_is_there():

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from eventyard.events import Event, EventBus, EventType, event_bus
+from eventyard.events import Event, EventBus, EventType
 from eventyard.orchestration import AutoAssigner, CircleStore
 from tests.awaiting import awaited
 
@@ -144,30 +144,3 @@ def test_threads_assign_side_by_side(store, bus, circle):
     assert len(set(made)) == 100
     assert all(whose(store, task) is not None for task in made)
     assert bus.get_stats()["handler_errors"] == 0
-
-
-def test_the_seeds_own_handler_works_with_the_store(monkeypatch):
-    """As the document has it, on the bus of this process."""
-    event_bus.reset()
-    store = CircleStore()
-
-    async def auto_assign(event: Event):
-        required = set(event.data.get("required_competencies", []))
-        members = store.list_members(event.data["circle_id"])
-
-        # Find best agent
-        best = max(members, key=lambda m: len(required & set(m["competencies"])))
-
-        store.update_task_status(
-            event.data["task_id"], "pending", assigned_agent_id=best["agent_id"]
-        )
-
-    event_bus.subscribe(EventType.TASK_CREATED, auto_assign)
-    circle = store.create_circle("seed")
-    store.add_member(circle, 1, competencies=["go"])
-    store.add_member(circle, 2, competencies=["python"])
-    task = store.create_task(circle, "t", required_competencies=["python"])
-
-    assert whose(store, task) == 2
-    assert event_bus.get_history(limit=1)[0].type == EventType.TASK_ASSIGNED
-    event_bus.reset()

@@ -10,11 +10,17 @@ import pytest
 from eventyard.core.errors import InvalidRequestError
 from eventyard.rag import EmbeddingProvider, EmbeddingService, hashing
 from eventyard.rag.vendors import BusyError, EmbeddingError
+from eventyard.telemetry import (
+    TelemetryConfig,
+    setup_telemetry,
+    shutdown_telemetry,
+)
 from tests.awaiting import awaited
 from tests.bedrockserver import ACCESS_KEY, SECRET_KEY
 from tests.embeddingservers import OPENAI_KEY, Gemini, OpenAI, Titan, openai_refusal
 from tests.geminiserver import KEY as GEMINI_KEY
 from tests.loopback import Reply
+from tests.otlp import Collector
 from tests.unit.rag.keeping import Kept
 
 
@@ -297,3 +303,24 @@ async def test_a_vendor_that_is_not_there_is_busy_until_it_is():
 async def test_a_text_that_says_nothing_is_refused(text):
     with pytest.raises(InvalidRequestError, match="empty"):
         await EmbeddingService("local").embed(text)
+
+
+@awaited
+async def test_what_is_asked_for_is_counted_where_telemetry_is_on(openai):
+    with Collector() as collector:
+        setup_telemetry(TelemetryConfig(otlp_endpoint=collector.url))
+        try:
+            service = service_of("openai", openai)
+            await service.embed_batch(["a", "b"])
+            await service.embed("a")
+            refused = EmbeddingService("openai", "wrong", base_url=openai.origin)
+            with pytest.raises(EmbeddingError):
+                await refused.embed("a")
+        finally:
+            shutdown_telemetry()
+        named = {"provider": "openai", "model": "text-embedding-3-small"}
+        assert collector.total("llm.calls.total", **named, success="True") == 1
+        assert collector.total("llm.calls.errors", **named) == 1
+        kept = {"cache_type": "embedding_in_process"}
+        assert collector.total("cache.hits", **kept) == 1
+        assert collector.total("cache.misses", **kept) == 3

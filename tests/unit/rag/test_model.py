@@ -215,3 +215,8 @@ def test_the_same_text_has_the_same_vector_in_every_process():
 
 
 DIGEST = "601cdf5163fd448b"
+
+
+def test_a_project_that_no_memory_can_be_for_keeps_nobody_from_the_others():
+    found = readable(7, (1,), ("my project", "shop", "a\nb"))
+    assert found == ("agent:7", "circle:1", "project:shop", "global")
