@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,9 +71,14 @@ class Platform(Backbone):
             self.subscribed.dispatcher.offer,
             self.live.offer,
             (subscriptions.VERSION_KEY, live.VERSION_KEY),
-            self._causes.rows,
+            self._beside,
             self.tally,
         )
+
+    def _beside(self, events: Iterable[Placed]) -> list[Item]:
+        """Return the rows that are written as events are routed."""
+        placed = list(events)
+        return [*self._causes.rows(placed), *self.reports.rows(placed)]
 
     @cached_property
     def subscribed(self) -> Subscribed:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.events.marks import Marks
     from chalicelib.events.queues import DeadLetters, QueuePair, QueueService
     from chalicelib.events.relay import Relay
+    from chalicelib.events.reports import Reports
     from chalicelib.events.schemas import SchemaService
     from chalicelib.events.stragglers import Stragglers
     from chalicelib.graphs.counting import TrafficCounter
@@ -165,6 +166,13 @@ class Foundation:
         from chalicelib.events.causes import Causes
 
         return Causes(self.table, self.settings.retention_days)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Return what processes told of themselves."""
+        from chalicelib.events.reports import Reports
+
+        return Reports(self.table)
 
     @cached_property
     def tally(self) -> TrafficCounter:

@@ -120,6 +120,7 @@ def clock(platform) -> Clock:
     platform._marks.clock = stopped
     platform._stragglers.clock = stopped
     platform._causes.clock = stopped
+    platform.reports.clock = stopped
     platform.tally.clock = stopped
     platform.traffic.clock = stopped
     platform.agenda.clock = stopped

@@ -60,7 +60,7 @@ class Router:
     dispatch: Callable[[Sequence[Placed], dict[Key, Item]], None]
     offer: Offer
     version_keys: tuple[Key, ...]
-    #: Returns the items by which effects of other events are found.
+    #: Returns the items that are written beside the marks, as effects of other events.
     index: Callable[[Iterable[Placed]], Iterable[Item]]
     tally: Tally
 

@@ -19,9 +19,9 @@ from eventyard.core.graph.model import AgentNode, Edge, FlowModel
 from eventyard.core.topics import compile_pattern
 
 State = Literal["both", "live_only", "code_only"]
-#: How the topics of the platform's own events begin: they are news to nobody unless
-#: the code names them.
-_OWN: Final = "eventyard."
+#: How the topics of the platform's own events begin, and what processes tell of
+#: themselves: they are news to nobody unless the code names them.
+_OWN: Final = ("eventyard.", "telemetry.reported")
 _SHARE: Final = 0.95
 #: A process keeps so many models ready: each is some megabytes at the most.
 _REMEMBERED: Final = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from eventyard.core import ulid
 from eventyard.core.errors import ConnectionError, InvalidRequestError  # noqa: A004
@@ -17,11 +17,15 @@ from eventyard.patterns.handling import handling_desk
 from eventyard.patterns.outbox import Outbox
 from eventyard.patterns.publishing import Publishing
 from eventyard.patterns.repeats import Repeats
+from eventyard.patterns.reporting import Reporter
 from eventyard.patterns.sagas import Sagas
 from eventyard.patterns.subscribing import Subscribing
 from eventyard.settings import settled
 from eventyard.transports.base import Caller
 from eventyard.transports.choose import transport_for
+
+if TYPE_CHECKING:
+    from eventyard.cache import CacheManager
 
 #: Something is being handled, or sent, for so long after the client is to close.
 _PATIENCE_S: Final = 30.0
@@ -185,6 +189,27 @@ class EventRouterClient(Publishing, Conversing, Guarding):
         return Bridge(
             self, event_bus if bus is None else bus, outward, inward, **options
         )
+
+    def report(
+        self,
+        name: str | None = None,
+        *,
+        cache: CacheManager | None = None,
+        bus: EventBus | None = None,
+        every_s: float = 30.0,
+    ) -> Reporter:
+        """
+        Have this process tell how it does, as events `telemetry.reported`: enter it.
+
+        Args:
+            name: What the process is called; its host and number unless it is given.
+            cache: Whose hits and misses are told.
+            bus: The bus of this process unless it is another one.
+            every_s: How often, in seconds (1 to 300).
+
+        Raises InvalidRequestError.
+        """
+        return Reporter(self, name, cache, event_bus if bus is None else bus, every_s)
 
     async def __aenter__(self) -> Self:
         """Connect."""

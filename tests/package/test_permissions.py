@@ -69,6 +69,7 @@ def test_the_http_function_is_allowed_all_it_does(platform, http, calls):
         "/api/graph/traffic?window=7d",
         "/api/v1/keys",
         "/api/v1/stats",
+        "/api/v1/figures",
         "/api/v1/queues",
         "/api/v1/queues/routing/dead-letters",
         "/health",

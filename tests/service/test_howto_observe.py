@@ -9,12 +9,15 @@ import pytest
 
 from chalicelib import telemetry
 from eventyard import Event
+from eventyard.cache import CacheConfig
 from eventyard.telemetry import shutdown_telemetry
+from eventyard.testing import memory_router
 from eventyard.transports.memory import Broker
 from infra.settings import parameters_from, settings_from
 from tests import howto
 from tests.awaiting import until
 from tests.otlp import Collector
+from tests.steps import publish
 
 _PAGE = "observe"
 
@@ -57,8 +60,30 @@ def test_the_program_of_the_page_is_traced_and_counted(collector):
     assert collector.total("llm.tokens.prompt", model="nova-lite") == 900
 
 
+def test_the_program_of_the_page_reports_what_the_platform_shows(
+    collector, http, platform, pump
+):
+    scope = {}
+    for block in howto.blocks(_PAGE, "python"):
+        exec(block, scope)
+
+    async def use():
+        async with memory_router() as router, router.client() as client:
+            with scope["CacheManager"](CacheConfig(enabled=False)) as cache:
+                await scope["work"](client, cache)
+            await client.flush()
+            return router.events
+
+    publish(platform, *[one.to_dict() for one in asyncio.run(use())])
+    pump.run()
+
+    (told,) = http.get("/api/v1/figures").json()["processes"]
+    assert (told["process"], told["ended"]) == ("pricing", True)
+    assert (told["telemetry"]["traces"], told["cache"]["enabled"]) == (True, False)
+
+
 def test_the_requests_of_the_page_are_answered_as_it_says(http):
-    install, publishing = howto.blocks(_PAGE, "console")
+    install, figures, publishing = howto.blocks(_PAGE, "console")
     assert "otel" in install
     first, second = publishing.split("\n$ ", 1)
     command, answer = first.removeprefix("$ ").split("\n", 1)
@@ -68,6 +93,7 @@ def test_the_requests_of_the_page_are_answered_as_it_says(http):
     assert made.status == 201
     assert howto.fits(answer, made.json())
     howto.run(http, "$ " + second)
+    howto.run(http, figures)
 
 
 def test_the_settings_of_the_page_reach_the_functions_and_the_stack():

@@ -56,6 +56,7 @@ function stored(act) {
 
 export const getConfig = () => request("api/v1/config");
 export const getStats = () => request("api/v1/stats");
+export const getFigures = () => request("api/v1/figures");
 /** How much waits for somebody: dead letters of subscriptions and of queues. */
 export const givenUp = (stats) => (stats ? stats.dead_letters + stats.undelivered : 0);
 export const getQueues = () => request("api/v1/queues");

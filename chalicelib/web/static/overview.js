@@ -4,6 +4,7 @@ import { html, useState } from "./preact-htm.js";
 import { getHealth, getQueues } from "./api.js";
 import { EventDrawer, useKnown } from "./details.js";
 import { FeedPanel } from "./feedview.js";
+import { Processes } from "./figures.js";
 import { escaping, go, linkTo, pageLink, useDrawer, useHotkeys, usePoll } from "./hooks.js";
 import { PublishDrawer, sendDemo } from "./publish.js";
 import { useSource } from "./source.js";
@@ -34,6 +35,7 @@ export default function Overview({ place, source, config, stats }) {
       <${Title} demo=${demo} onPublish=${() => drawer.open({ panel: "publish" })} />
       <${Guard}><${Status} health=${health} stats=${stats} /><//>
       ${stats.data?.dead_letters > 0 && html`<${Guard}><${DeadLetters} queues=${queues} onRedriven=${redriven} /><//>`}
+      <${Guard}><${Processes} /><//>
       <${Guard}><${FeedPanel} source=${source} opened=${opened} auth=${config?.auth} demo=${demo}
         linkOf=${(event) => linkTo({ ...CLOSED, event: event.id })}
         onOpen=${(event, { byKey }) => drawer.open({ event: event.id }, { withKey: byKey })}

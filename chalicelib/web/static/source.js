@@ -12,6 +12,7 @@ const PAGE = 100;
 const MOST_EMPTY_PAGES = 5;
 const KEPT = 1_000;
 const OWN = "eventyard.";
+const REPORTED = "telemetry.reported";
 const EVERYTHING = { topics: [], filters: [], resting: true };
 const NOTHING = { topics: [`${OWN}**`], filters: [], resting: true };
 
@@ -82,6 +83,7 @@ export class Source {
 
   take(events) {
     if (events.some(({ type }) => type.startsWith(OWN))) window.dispatchEvent(new Event("eventyard:told"));
+    if (events.some(({ type }) => type === REPORTED)) window.dispatchEvent(new Event("eventyard:reported"));
     this.watcher?.(events);
     this.feed.add(events.filter(this.wanted));
   }

@@ -255,6 +255,29 @@ class CacheManager:
 
         await (self._follower or Follower(self, None, None)).handle(event)
 
+    def figures(self) -> dict[str, Any]:
+        """
+        Return how often this process found what it asked for; Redis is not asked.
+
+        `enabled` is what was so when it was last asked; without it there is a `reason`.
+        """
+        store = self._store
+        if store.near is None and not store.far.is_up:
+            # What follows a colon is the library's word, and may say too much.
+            reason = store.far.reason.partition(":")[0]
+            return {"enabled": False, "reason": reason, **self._found()}
+        near = {} if store.near is None else {"local": store.near.figures()}
+        return {"enabled": True, **self._found(), **near}
+
+    def _found(self) -> dict[str, Any]:
+        hits, misses = self._store.hits, self._store.misses
+        info = {"keyspace_hits": hits, "keyspace_misses": misses}
+        return {
+            "hits": hits,
+            "misses": misses,
+            "hit_rate": self._calculate_hit_rate(info),
+        }
+
     def get_stats(self) -> dict[str, Any]:
         """Return what is kept, and how often this process found it."""
         store, config = self._store, self.config
@@ -271,11 +294,7 @@ class CacheManager:
             "port": config.port,
             "db": config.db,
             "total_keys": near["entries"] if total is None else total,
-            "hits": store.hits,
-            "misses": store.misses,
-            "hit_rate": self._calculate_hit_rate(
-                {"keyspace_hits": store.hits, "keyspace_misses": store.misses}
-            ),
+            **self._found(),
             **({"local": near} if near else {}),
         }
 

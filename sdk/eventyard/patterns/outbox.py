@@ -90,6 +90,11 @@ class Outbox:
         """Tell whether its event loop goes on."""
         return not self._loop.is_closed()
 
+    @property
+    def pending(self) -> int:
+        """Return how many events wait for their turn."""
+        return len(self._waiting)
+
     async def put(self, letter: Letter) -> Published:
         """Send an event and wait for its answer; raises PublishError and others."""
         while len(self._waiting) >= self.settings.buffer_size:

@@ -11,7 +11,7 @@ from eventyard.core.errors import EventRouterError
 from eventyard.core.event import Event
 from eventyard.patterns.handling import handled_event
 from eventyard.patterns.kernel import Kernel
-from eventyard.patterns.outbox import Letter, Outbox
+from eventyard.patterns.outbox import Letter, Lost, Outbox
 from eventyard.patterns.patience import patiently
 from eventyard.patterns.repeats import Repeats
 from eventyard.patterns.transaction import Transaction
@@ -91,11 +91,29 @@ class Publishing(Kernel):
                 return
             self._repeats.note(event, event.id)
             letter.lost = lambda error, _: self._lose_known(error, event)
+        self._put_soon(letter)
+
+    def put_unheeded(self, event: Event, lost: Lost) -> None:
+        """
+        Publish an event sometime soon; only `lost` hears when it is lost.
+
+        Repeats are sent, unlike by `publish_nowait`. Raises PublishError as that does.
+        """
+        letter = self._letter(self.event(event), self._sealing.is_on, None)
+        letter.lost = lost
+        self._put_soon(letter)
+
+    def _put_soon(self, letter: Letter) -> None:
         outbox = self._its_outbox()
         if outbox is not None:
             outbox.put_nowait(letter)
         else:
             self.go_on(self._connect_and_put(letter))
+
+    @property
+    def pending(self) -> int:
+        """Return how many events wait to be sent."""
+        return 0 if self._outbox is None else self._outbox.pending
 
     async def _connect_and_put(self, letter: Letter) -> None:
         try:

@@ -256,3 +256,22 @@ def test_threads_share_a_cache(cache):
     for thread in threads:
         thread.join(60)
     assert cache.get_stats()["hits"] == 400
+
+
+def test_figures_are_told_without_asking_redis(cache, raw):
+    cache.set("a", 1)
+    assert [cache.get("a"), cache.get("b"), cache.get("c")] == [1, None, None]
+    before = raw.info("stats")["total_commands_processed"]
+    told = cache.figures()
+    asked = raw.info("stats")["total_commands_processed"] - before
+    assert (told["enabled"], told["hits"], told["misses"]) == (True, 1, 2)
+    assert told["hit_rate"] == cache.get_stats()["hit_rate"] == 33.33
+    assert asked == 1
+
+
+def test_figures_of_a_cache_that_is_away_say_why_and_no_more(make_cache):
+    cache = make_cache(1, password="hunter2")
+    cache.get("a")
+    told = cache.figures()
+    assert told["enabled"] is False
+    assert told["reason"] == "Redis does not answer"
