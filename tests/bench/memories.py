@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import time
@@ -43,6 +44,9 @@ def _memories() -> Memories:
     from chalicelib.bootstrap import Platform
     from tests.stack import create_stack, environment_of
 
+    # What moto answers is nowhere.
+    os.environ |= dict.fromkeys(("AWS_DEFAULT_REGION", "AWS_REGION"), "us-east-1")
+    os.environ["AWS_ACCOUNT_ID_ENDPOINT_MODE"] = "disabled"
     platform = Platform(config.from_environment(environment_of(create_stack())))
     return platform.memories
 
