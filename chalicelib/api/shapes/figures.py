@@ -64,7 +64,7 @@ class TopicSums(Sums):
     topic: str
 
 
-class Traffic(Sums):
+class Flowing(Sums):
     """The last minutes in all, without the platform's own events and reports."""
 
     window_s: int
@@ -77,4 +77,4 @@ class Figures(Answer):
     processes: list[Process] = Field(
         description="Those that reported within ten minutes, by name."
     )
-    platform: Traffic
+    platform: Flowing
