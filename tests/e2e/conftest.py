@@ -16,6 +16,7 @@ from tests.e2e.running import RunningPlatform
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 #: Files of which each test starts what it needs.
 _ONE_BY_ONE = {"test_crashes", "test_running"}
+_PAGES = ("test_page", "test_api_pages")
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -43,6 +44,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return nodeid if Path(file).stem in _ONE_BY_ONE else file
 
     return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what pages do beside their main act to `make soak`: it takes minutes."""
+    for item in items:
+        of_a_page = item.path.stem.startswith(_PAGES)
+        if of_a_page and item.get_closest_marker("main_act") is None:
+            item.add_marker("soak")
 
 
 @pytest.fixture(scope="session")

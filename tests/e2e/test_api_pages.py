@@ -76,6 +76,7 @@ def test_every_address_is_shown_with_what_it_is_for(
         assert sum(summary in text for text in shown.values()) == 1
 
 
+@pytest.mark.main_act
 def test_an_event_can_be_published_and_read_by_trying_it_out(
     page: Page, base_url: str, running: RunningPlatform, foreign: list[str]
 ) -> None:
@@ -102,6 +103,7 @@ def test_the_theme_of_the_pages_holds_here_too(page: Page, base_url: str) -> Non
     expect(page.locator("html")).to_have_class("dark-mode")
 
 
+@pytest.mark.main_act
 def test_the_reference_can_be_read_and_searched(
     page: Page, base_url: str, foreign: list[str]
 ) -> None:

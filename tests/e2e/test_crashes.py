@@ -114,7 +114,9 @@ def restart_under_load(running: RunningPlatform, topic: str, times: int) -> None
         assert_all_arrive(running, publisher, listener)
 
 
-@pytest.mark.parametrize("function", ["relay", "route"])
+@pytest.mark.parametrize(
+    "function", ["relay", pytest.param("route", marks=pytest.mark.soak)]
+)
 def test_a_function_killed_while_it_holds_an_event_loses_nothing(
     own_platform, function
 ):
@@ -138,6 +140,7 @@ def test_a_function_killed_while_it_holds_an_event_loses_nothing(
     assert own_platform.get(f"/api/v1/events/{held}")["payload"] == {"n": 1}
 
 
+@pytest.mark.soak
 def test_killed_functions_lose_no_acknowledged_event(own_platform):
     own_platform.start()
 

@@ -58,6 +58,7 @@ def fill_form(page: Page, topic: str, payload: str) -> Locator:
     return form
 
 
+@pytest.mark.main_act
 def test_opening_the_page_shows_what_runs_and_a_live_connection(
     page: Page, base_url: str
 ) -> None:
@@ -71,6 +72,7 @@ def test_opening_the_page_shows_what_runs_and_a_live_connection(
     expect(published.get_by_role("definition").first).to_have_text(re.compile(r"\d"))
 
 
+@pytest.mark.main_act
 def test_an_event_published_by_the_form_appears_in_the_feed(
     page: Page, base_url: str
 ) -> None:
@@ -105,6 +107,7 @@ def test_demo_events_are_published_and_appear_in_the_feed(
         expect(row).to_be_visible(timeout=ARRIVES_MS)
 
 
+@pytest.mark.main_act
 def test_a_filter_becomes_the_address_and_the_address_the_filter(
     page: Page, base_url: str
 ) -> None:
@@ -203,6 +206,7 @@ def test_the_drawer_shows_the_whole_event_and_has_its_own_address(
     expect(drawer(page, f"Event {event_id}")).to_contain_text("ord_7")
 
 
+@pytest.mark.main_act
 def test_what_a_stranger_wrote_is_shown_as_text(page: Page, base_url: str) -> None:
     topic = unique("hostile")
     (event_id,) = publish(

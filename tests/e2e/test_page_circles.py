@@ -105,6 +105,7 @@ def do_task(page: Page) -> None:
     expect(task.get_by_role("button", name="Claim")).to_be_hidden()
 
 
+@pytest.mark.main_act
 def test_a_circle_is_made_gets_members_and_a_task_that_is_claimed_and_approved(
     page: Page, running: RunningPlatform, name: str
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_circle_is_made_gets_members_and_a_task_that_is_claimed_and_approved(
     assert (made["status"], made["assigned_agent_id"]) == ("completed", 7)
 
 
+@pytest.mark.main_act
 def test_what_agents_do_shows_by_itself(
     page: Page, running: RunningPlatform, circle: int
 ) -> None:
@@ -213,6 +215,7 @@ def test_a_circle_is_deleted_after_asking_and_the_list_narrows(
     assert told["is_active"] is False
 
 
+@pytest.mark.main_act
 def test_what_strangers_wrote_is_text_and_fits_a_phone(
     page: Page, running: RunningPlatform, name: str
 ) -> None:

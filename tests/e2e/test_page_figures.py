@@ -53,6 +53,7 @@ def program(base_url: str, name: str) -> Iterator[None]:
         thread.join(60)
 
 
+@pytest.mark.main_act
 def test_processes_that_report_are_shown_and_how_they_do(
     page: Page, base_url: str
 ) -> None:
@@ -71,6 +72,7 @@ def test_processes_that_report_are_shown_and_how_they_do(
     expect(row).to_contain_text("Ended", timeout=ARRIVES_MS)
 
 
+@pytest.mark.main_act
 def test_what_strangers_report_is_text_and_who_is_silent_is_told(
     page: Page, base_url: str
 ) -> None:

@@ -110,6 +110,7 @@ def test_without_a_graph_the_page_tells_how_to_make_one(
     expect(page.get_by_text("eventyard scan . --push")).to_be_visible()
 
 
+@pytest.mark.main_act
 def test_a_node_is_found_by_keyboard_and_told_of(page: Page, address: str) -> None:
     page.goto(address)
     expect(node(page, "OrderPlaced")).to_be_visible()
@@ -259,6 +260,7 @@ def test_a_graph_is_taken_away_as_a_file(page: Page, address: str) -> None:
         assert saved.value.path().read_bytes().startswith(start), name
 
 
+@pytest.mark.main_act
 def test_edges_move_when_events_are_published(
     page: Page, running: RunningPlatform, project: str
 ) -> None:
@@ -330,6 +332,7 @@ def test_an_event_shows_what_it_came_from_and_what_came_of_it(
 
 
 @pytest.mark.parametrize("engine", ["runs", "fails"])
+@pytest.mark.main_act
 def test_hostile_names_and_pictures_do_no_harm(
     chromium: Any, running: RunningPlatform, project: str, engine: str
 ) -> None:

@@ -24,6 +24,7 @@ def address(running: RunningPlatform) -> str:
     return f"{running.address}/jobs"
 
 
+@pytest.mark.main_act
 def test_a_failed_job_says_why_and_what_to_do_and_is_submitted_again(
     page: Page, address: str
 ) -> None:
@@ -308,6 +309,7 @@ def said(page: Page) -> Iterator[list[str]]:
 
 
 @pytest.mark.usefixtures("said")
+@pytest.mark.main_act
 def test_what_strangers_wrote_stays_text_and_their_links_lead_to_the_web_alone(
     page: Page, address: str
 ) -> None:

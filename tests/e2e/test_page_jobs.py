@@ -41,6 +41,7 @@ def lists(server: JobsServer) -> list[str]:
     return [one for one in server.asked if one.startswith("GET /api/v1/jobs?")]
 
 
+@pytest.mark.main_act
 def test_jobs_stand_with_their_state_beside_figures_and_workers(
     page: Page, running: RunningPlatform
 ) -> None:
@@ -75,6 +76,7 @@ def test_jobs_stand_with_their_state_beside_figures_and_workers(
     live(page)
 
 
+@pytest.mark.main_act
 def test_a_bar_moves_live_and_what_is_older_does_not_move_it_back(
     page: Page, address: str
 ) -> None:
@@ -372,6 +374,7 @@ def test_a_fault_out_of_sight_comes_into_sight(page: Page, address: str) -> None
     assert server.submitted == []
 
 
+@pytest.mark.main_act
 def test_what_is_submitted_is_followed_until_it_ends(page: Page, address: str) -> None:
     server = JobsServer(page, [job(1, "completed")])
     page.goto(address)

@@ -51,6 +51,7 @@ def drawer(page: Page, name: str) -> Locator:
     return page.get_by_role("complementary", name=re.compile(name))
 
 
+@pytest.mark.main_act
 def test_an_agent_is_chosen_its_memories_listed_and_found_by_meaning(
     page: Page, known: RunningPlatform
 ) -> None:
@@ -79,6 +80,7 @@ def test_an_agent_is_chosen_its_memories_listed_and_found_by_meaning(
     expect(rows(page)).to_have_count(4)
 
 
+@pytest.mark.main_act
 def test_what_a_stranger_wrote_is_text_everywhere(
     page: Page, known: RunningPlatform
 ) -> None:
@@ -89,6 +91,7 @@ def test_what_a_stranger_wrote_is_text_everywhere(
     assert page.locator("main img, aside img").count() == 0
 
 
+@pytest.mark.main_act
 def test_something_is_remembered_opened_and_forgotten(
     page: Page, known: RunningPlatform
 ) -> None:

@@ -56,6 +56,7 @@ def lists(server: PullsServer) -> list[str]:
     return [one for one in server.asked if one.startswith("GET /api/v1/pulls?")]
 
 
+@pytest.mark.main_act
 def test_cards_stand_in_the_column_of_their_state_and_say_what_one_asks(
     page: Page, running: RunningPlatform
 ) -> None:
@@ -383,6 +384,7 @@ def test_without_pull_requests_the_page_tells_how_to_connect_a_repository(
     expect(page).to_have_url(address)
 
 
+@pytest.mark.main_act
 def test_what_strangers_wrote_stays_text_and_their_links_lead_to_https_alone(
     page: Page, address: str
 ) -> None:
@@ -471,6 +473,7 @@ def test_what_fails_is_told_where_it_failed_and_tried_again(
     page.close()
 
 
+@pytest.mark.main_act
 def test_what_github_tells_moves_the_card_and_the_drawer_tells_the_insight(
     page: Page, running: RunningPlatform, outside: Outside
 ) -> None:

@@ -89,6 +89,7 @@ def letters(platform: RunningPlatform, subscription: str) -> list[Any]:
     return found
 
 
+@pytest.mark.main_act
 def test_the_trace_tells_who_got_an_event_and_why_others_did_not(
     page: Page, platform: RunningPlatform, receiver: Receiver
 ) -> None:
@@ -205,6 +206,7 @@ def test_a_filter_is_tried_on_the_log_before_it_counts(
     expect(form.get_by_role("link", name=topic)).to_be_visible()
 
 
+@pytest.mark.main_act
 def test_a_subscription_made_by_the_form_delivers_signed_with_the_secret_shown_once(
     page: Page, platform: RunningPlatform, receiver: Receiver
 ) -> None:
@@ -310,6 +312,7 @@ def test_an_edit_changes_what_was_touched_and_nothing_else(
     assert (after["filter"], after["rate_limit"]) == ({"priority": {"$gte": 9}}, None)
 
 
+@pytest.mark.main_act
 def test_a_dead_letter_is_counted_looked_at_and_delivered_once_its_target_is_mended(
     page: Page, platform: RunningPlatform, receiver: Receiver
 ) -> None:
@@ -414,6 +417,7 @@ def _is_quiet(platform: RunningPlatform) -> bool:
     return bool(stats["queue_depth"] == 0 == stats["relay_lag_ms"])
 
 
+@pytest.mark.main_act
 def test_a_replay_is_counted_first_and_then_delivers_so_many(
     page: Page, platform: RunningPlatform, receiver: Receiver
 ) -> None:

@@ -184,6 +184,7 @@ def test_what_is_not_signed_with_the_secret_leaves_nothing(
     assert pull(running, name)["title"] == "Fix payment processing"
 
 
+@pytest.mark.soak
 def test_a_burst_ends_as_in_order_though_functions_die_and_connections_are_cut(
     running: RunningPlatform,
 ) -> None:

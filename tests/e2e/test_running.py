@@ -159,6 +159,7 @@ def emulator(tmp_path):
     process.wait()
 
 
+@pytest.mark.soak
 def test_the_stack_deploys_to_an_emulator_that_somebody_else_started(emulator):
     status, output = run("infra.deploy", "--stage", "other", AWS_ENDPOINT_URL=emulator)
     assert status == 0, output

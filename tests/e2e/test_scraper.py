@@ -247,6 +247,7 @@ def test_contacts_are_hashed_with_the_key_of_the_platform(
     assert "email:" in told
 
 
+@pytest.mark.soak
 def test_a_crawl_whose_worker_died_ends_with_no_page_lost_or_doubled(
     platform: RunningPlatform, bereft: tuple[Site, str]
 ) -> None:
