@@ -48,8 +48,11 @@ fix: setup ## Let ruff mend what it can
 bench: setup ## Measure speed, side by side with what one would use instead
 	@$(RUN) -m tests.bench
 
-soak: setup ## Run the long forms of the heavy tests (kills, floods, cuts)
-	@$(RUN) -m pytest -q -m soak
+PAGES := $(wildcard tests/e2e/test_page*.py) tests/e2e/test_api_pages.py
+
+soak: setup ## Run the long forms of the heavy tests (kills, floods, cuts), and all of the pages
+	@$(RUN) -m pytest -q -m soak $(PAGES:%=--ignore=%)
+	@$(RUN) -m pytest -q -n 2 --dist loadfile -m soak $(PAGES)
 	@$(RUN) -m pytest -q -n 2 -m property --hypothesis-profile=thorough \
 	  tests/unit tests/api tests/service
 
