@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.circles.once import Attempt
     from chalicelib.circles.tasks import WantedTasks
 
+#: As the package has them: loading it for a word list would slow each cold start.
 TASK_STATUSES: Final = (
     "pending",
     "claimed",

@@ -22,6 +22,7 @@ AGENT: Final = Parameter("agent", "As which agent.")
 TYPE: Final = Parameter(
     "memory_type",
     "Of this type alone.",
+    # As the package has them: loading it for a word list would slow each cold start.
     choices=(
         "fact",
         "preference",

@@ -314,3 +314,18 @@ def test_what_was_taken_from_others_brings_its_licence_and_fits_an_answer():
             assert "sourceMappingURL" not in text.splitlines()[-1][-200:]
             # Lambda answers with at most 6 MB, in which quotes are escaped.
             assert len(json.dumps(text)) < 5_500_000
+
+
+def test_words_that_are_written_down_for_cold_starts_are_those_of_the_package():
+    from typing import get_args
+
+    from chalicelib.api import _circles, _memories
+    from chalicelib.api.shapes import circles
+    from eventyard.orchestration.model import CircleStatus, TaskPriority, TaskStatus
+    from eventyard.rag.model import MEMORY_TYPES
+
+    assert _memories.TYPE.choices == MEMORY_TYPES
+    assert tuple(TaskStatus) == _circles.TASK_STATUSES
+    assert get_args(circles.TaskStatus) == tuple(TaskStatus)
+    assert get_args(circles.CircleStatus) == tuple(CircleStatus)
+    assert get_args(circles.Priority) == tuple(TaskPriority)
