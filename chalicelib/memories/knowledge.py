@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.auth import Principal
 from chalicelib.aws import Item
-from chalicelib.memories.access import WRITE, Access
-from chalicelib.memories.embedders import Vectoriser
+from chalicelib.memories.access import WRITE
+from chalicelib.memories.means import Means
 from chalicelib.memories.model import Vector, knowledge_item, knowledge_of
-from chalicelib.memories.search import Searcher
 from chalicelib.memories.service import listed, looked_after
-from chalicelib.memories.store import Claim, Kept, MemoryStore, is_looked_after
+from chalicelib.memories.store import Claim, Kept, is_looked_after
 from eventyard.core.errors import NotFoundError
 from eventyard.rag.model import KNOWLEDGE_PREFIX, KnowledgeResult, NewKnowledge, Wish
 from eventyard.rag.spaces import KNOWLEDGE
@@ -25,15 +23,8 @@ FORGOTTEN: Final = "knowledge.forgotten"
 
 
 @dataclass(slots=True)
-class KnowledgeService:
+class KnowledgeService(Means):
     """What people and agents do with knowledge; it is one space, for all."""
-
-    store: MemoryStore
-    searcher: Searcher
-    vectoriser: Vectoriser
-    access: Access
-    compact: Callable[[str], object]
-    keep_s: int
 
     def add(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from chalicelib.aws import Aws, Item
 from chalicelib.config import Settings
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from chalicelib.memories.compact import Compactor
     from chalicelib.memories.embedders import Vectoriser
     from chalicelib.memories.knowledge import KnowledgeService
+    from chalicelib.memories.means import Means
     from chalicelib.memories.service import MemoryService
     from chalicelib.outbound import Outbound
 
+Service = TypeVar("Service", bound="Means")
 CHORE: Final = "memories"
 #: A space is looked after this often at most: when what is written now is settled.
 _PERIOD_MS: Final = SETTLE_MS
@@ -118,21 +120,17 @@ class Memories:
         """Return the verbs of memories."""
         from chalicelib.memories.service import MemoryService
 
-        return MemoryService(
-            self.store,
-            self.searcher,
-            self.vectoriser,
-            self.access,
-            self.compact_soon,
-            self.settings.retention_days * _DAY_S,
-        )
+        return self._with_means(MemoryService)
 
     @cached_property
     def knowledge(self) -> KnowledgeService:
         """Return the verbs of knowledge."""
         from chalicelib.memories.knowledge import KnowledgeService
 
-        return KnowledgeService(
+        return self._with_means(KnowledgeService)
+
+    def _with_means(self, service: type[Service]) -> Service:
+        return service(
             self.store,
             self.searcher,
             self.vectoriser,

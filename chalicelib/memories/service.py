@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from chalicelib.auth import Principal
 from chalicelib.aws import Item
-from chalicelib.memories.access import READ, WRITE, Access
-from chalicelib.memories.embedders import Vectoriser
+from chalicelib.memories.access import READ, WRITE
+from chalicelib.memories.means import Means
 from chalicelib.memories.model import (
     Space,
     SpaceFullError,
@@ -21,7 +21,6 @@ from chalicelib.memories.model import (
     memory_item,
     memory_of,
 )
-from chalicelib.memories.search import Searcher
 from chalicelib.memories.store import (
     Claim,
     Kept,
@@ -83,17 +82,8 @@ class Recalled:
 
 
 @dataclass(slots=True)
-class MemoryService:
+class MemoryService(Means):
     """What agents do with memories."""
-
-    store: MemoryStore
-    searcher: Searcher
-    vectoriser: Vectoriser
-    access: Access
-    #: Has a space compacted, soon.
-    compact: Callable[[str], object]
-    #: How long what was forgotten is kept, in seconds.
-    keep_s: int
 
     def remember(
         self, wanted: Sequence[Wanted], by: Principal, claim: Claim | None = None
